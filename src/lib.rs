@@ -1,0 +1,15 @@
+//! Convoke tests conference-invitation services: scenarios in a deterministic simulator, checked against the protocol's
+//! requirements and against snapshots.
+//!
+//! The modules follow the way of the data: a `scenario` (YAML) becomes a `plan`, a `world` turns it into a `trace`, and
+//! `check` and `snapshot` judge that.
+
+pub mod time;
+
+pub mod seed;
+
+pub mod protocol;
+
+pub mod plan;
+
+pub mod trace;
