@@ -6,8 +6,12 @@
 
 pub mod bounds;
 pub mod call;
+pub mod core;
+pub mod device;
 pub mod event;
 pub mod message;
+pub mod service;
+mod session;
 pub mod vocabulary;
 
 use crate::time::Instant;

@@ -56,6 +56,12 @@ impl FromStr for Seed {
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
+    /// The generator that a node makes of the entropy that it was started with.
+    #[must_use]
+    pub fn from_entropy(entropy: [u8; 32]) -> Self {
+        Self(ChaCha8Rng::from_seed(entropy))
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()

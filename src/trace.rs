@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use crate::plan::{DeviceIndex, Plan};
-use crate::protocol::call::{Call, DeviceIdentity, Reply};
-use crate::protocol::event::StampedEvent;
-use crate::protocol::message::{ClientMessage, ServerMessage};
-use crate::protocol::vocabulary::{ApiError, RoomId, UserId};
+use crate::protocol::call::{Call, CallNo, DeviceIdentity, Reply};
+use crate::protocol::event::{PushHint, StampedEvent};
+use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
+use crate::protocol::vocabulary::ApiError;
 use crate::time::Instant;
 
 /// A run: what was planned, and what happened.
@@ -29,14 +29,6 @@ pub struct Moment {
     /// What.
     pub what: Occurrence,
 }
-
-/// Counts the calls of a device, from 1, over all its lives.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct CallNo(pub u32);
-
-/// Counts the connections of a run, from 1.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct ConnectionNo(pub u32);
 
 /// What can happen.
 #[derive(Clone, PartialEq, Debug)]
@@ -204,26 +196,6 @@ pub enum DeviceChange {
     Released,
     /// Its clock was changed.
     ClockChanged,
-}
-
-/// What a push notification would carry: the five keys observed in shipped clients, and whom it is for (REC-6).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PushHint {
-    /// For whom.
-    pub user_id: UserId,
-    /// `RoomId`.
-    pub room_id: RoomId,
-    /// `RoomName`.
-    pub room_name: Arc<str>,
-    /// `OwnerName`.
-    pub owner_name: Arc<str>,
-    /// `MemberCount`.
-    pub member_count: u32,
-}
-
-impl PushHint {
-    /// `NotificationType`, the fifth key.
-    pub const NOTIFICATION_TYPE: &str = "conference_invitation";
 }
 
 impl Trace {

@@ -9,6 +9,11 @@ use super::vocabulary::{
     AttemptNo, Cursor, InstanceId, InvitationCode, OperationName, Platform, Revision, Role, RoomId, RoomType, UserId,
 };
 
+/// Counts the calls of a device, from 1, over all its lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallNo(pub u32);
+
 /// One call of the API. Arguments are as the application gave them: the library and the server judge them (ERR-1).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(

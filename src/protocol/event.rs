@@ -204,3 +204,23 @@ pub struct AttemptOf {
     /// Which ring of that user.
     pub attempt: AttemptNo,
 }
+
+/// What a push notification would carry: the five keys observed in shipped clients, and whom it is for (REC-6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PushHint {
+    /// For whom.
+    pub user_id: UserId,
+    /// `RoomId`.
+    pub room_id: RoomId,
+    /// `RoomName`.
+    pub room_name: Arc<str>,
+    /// `OwnerName`.
+    pub owner_name: Arc<str>,
+    /// `MemberCount`.
+    pub member_count: u32,
+}
+
+impl PushHint {
+    /// `NotificationType`, the fifth key.
+    pub const NOTIFICATION_TYPE: &str = "conference_invitation";
+}

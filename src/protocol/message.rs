@@ -9,6 +9,11 @@ use super::call::{Call, DeviceIdentity, Reply};
 use super::event::StampedEvent;
 use super::vocabulary::{ApiError, InstanceId, RequestId, Revision, SessionToken};
 
+/// Counts the connections of a run, from 1, as the world hands them out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConnectionNo(pub u32);
+
 /// From a device to the server.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ClientMessage {

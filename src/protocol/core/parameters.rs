@@ -1,0 +1,104 @@
+//! Whether the arguments of a call are valid: the third place of ERR-1, the same on the client and on the server (ERR-2).
+//!
+//! Nothing here looks at state.
+
+use super::cursor;
+use crate::protocol::bounds::Bounds;
+use crate::protocol::call::Call;
+use crate::protocol::vocabulary::{ApiError, ErrorCode, RoomId, UserId};
+use crate::time::Duration;
+
+/// Checks the arguments of a call.
+///
+/// # Errors
+/// -2105 for the room id, -1001 for anything else; the message names the argument and what it must be.
+pub fn check(call: &Call, bounds: &Bounds) -> Result<(), ApiError> {
+    if let Some(room_id) = call.room_id() {
+        check_room_id(room_id)?;
+    }
+    match call {
+        Call::InviteUsers { user_id_list, timeout, extension_info, .. } => {
+            check_ids(user_id_list, bounds)?;
+            timeout_of(*timeout, bounds)?;
+            let bytes = extension_info.len() as u64;
+            if bytes > bounds.extension_info_max {
+                return Err(invalid(format!(
+                    "extensionInfo has {bytes} bytes; at most {} are allowed",
+                    bounds.extension_info_max
+                )));
+            }
+            Ok(())
+        }
+        Call::CancelInvitation { user_id_list, .. }
+        | Call::AddAttendeesByAdmin { user_id_list, .. }
+        | Call::RemoveAttendeesByAdmin { user_id_list, .. } => check_ids(user_id_list, bounds),
+        Call::Reject { reason, .. } if !matches!(reason, 0 | 1) => {
+            Err(invalid(format!("reason is {reason}; it must be 0 or 1")))
+        }
+        Call::GetInvitationList { cursor, count, .. } => {
+            page_size(*count, bounds)?;
+            if !cursor.as_str().is_empty() && cursor::decode(cursor).is_none() {
+                return Err(invalid("cursor is malformed; use '' or what the last page returned"));
+            }
+            Ok(())
+        }
+        Call::KickRemoteUserOutOfRoom { user_id, .. } | Call::ChangeUserRole { user_id, .. } => check_id(user_id),
+        _ => Ok(()),
+    }
+}
+
+/// ERR-2.
+fn check_room_id(room_id: &RoomId) -> Result<(), ApiError> {
+    if room_id.is_well_formed() {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorCode::ROOM_ID_INVALID,
+        "roomId must be 1 to 64 bytes of printable ASCII without \" ' * / \\ and the backtick",
+    ))
+}
+
+/// INV-9, CAN-9. The bound counts the ids as given, duplicates included.
+fn check_ids(ids: &[UserId], bounds: &Bounds) -> Result<(), ApiError> {
+    if ids.is_empty() {
+        return Err(invalid("userIdList is empty"));
+    }
+    if ids.len() as u64 > bounds.ids_max {
+        return Err(invalid(format!("userIdList has {} ids; at most {} are allowed", ids.len(), bounds.ids_max)));
+    }
+    ids.iter().try_for_each(check_id)
+}
+
+fn check_id(id: &UserId) -> Result<(), ApiError> {
+    if id.as_str().is_empty() { Err(invalid("a user id is empty")) } else { Ok(()) }
+}
+
+/// INV-11: `None` for 0, which never expires; fractions are rounded up to the millisecond.
+pub(super) fn timeout_of(seconds: f64, bounds: &Bounds) -> Result<Option<Duration>, ApiError> {
+    let max = bounds.timeout_max;
+    let max_seconds = max.as_nanos() as f64 / 1e9;
+    if !(0.0..=max_seconds).contains(&seconds) {
+        return Err(invalid(format!("timeout is {seconds}; it must be a number of seconds from 0 to {max_seconds}")));
+    }
+    if seconds == 0.0 {
+        return Ok(None);
+    }
+    // A product such as 0.001 * 1000 may come out a hair above the millisecond that was meant.
+    let millis = seconds * 1000.0;
+    let nearest = libm::round(millis);
+    let millis = if (millis - nearest).abs() < 1e-6 && nearest > 0.0 { nearest } else { libm::ceil(millis) };
+    Ok(Some(Duration::from_millis(millis as u64)))
+}
+
+/// LST-4.
+pub(super) fn page_size(count: f64, bounds: &Bounds) -> Result<usize, ApiError> {
+    if !(count >= 0.0 && count == libm::floor(count) && count.is_finite()) {
+        return Err(invalid(format!("count is {count}; it must be a whole number from 0")));
+    }
+    let size = if count == 0.0 { bounds.page_default } else { (count as u64).min(bounds.page_max) };
+    Ok(usize::try_from(size).unwrap_or(usize::MAX))
+}
+
+pub(super) fn invalid(message: impl Into<std::sync::Arc<str>>) -> ApiError {
+    ApiError::new(ErrorCode::INVALID_PARAMETER, message)
+}

@@ -1,0 +1,597 @@
+//! The server: a session layer over the invitation core.
+//!
+//! Every change of state is a [`Record`] that is written down before anything that depends on it is said: `commit` asks
+//! for the record to be made durable and then carries it out, and a restart carries the same records out again. So what a
+//! recovered server knows is what it said (REC-4), by construction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use super::Node;
+use super::bounds::Bounds;
+use super::call::{Call, DeviceIdentity, Reply};
+use super::core::{Caller, Effects, InvitationCore, SessionSlot, Transition};
+use super::event::{Event, PushHint, StampedEvent};
+use super::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
+use super::session::{KeptResult, KeptResults, Sessions};
+use super::vocabulary::{ApiError, DeviceId, ErrorCode, OperationName, RequestId, SessionToken, UserId};
+use crate::seed::Stream;
+use crate::time::Instant;
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// The numeric bounds.
+    pub bounds: Bounds,
+    /// Whether the token buckets of SEC-6 are on.
+    pub rate_limits: bool,
+    /// The accounts that exist: id, name and picture.
+    pub accounts: Vec<(UserId, Arc<str>, Arc<str>)>,
+    /// Whether a login with an unknown id makes an account of it.
+    pub open_accounts: bool,
+    /// After how many records a checkpoint bounds the journal.
+    pub checkpoint_every: Option<u64>,
+}
+
+/// What can happen to a server.
+#[derive(Clone, Debug)]
+pub enum ServiceInput {
+    /// It starts: with the records that its last life left, and entropy for its tokens.
+    Started {
+        /// What was durable.
+        records: Vec<Arc<Record>>,
+        /// 32 random bytes.
+        entropy: [u8; 32],
+    },
+    /// A connection stands.
+    Opened {
+        /// Which.
+        connection: ConnectionNo,
+    },
+    /// A connection is gone.
+    Closed {
+        /// Which.
+        connection: ConnectionNo,
+    },
+    /// A message came.
+    Message {
+        /// On which connection.
+        connection: ConnectionNo,
+        /// What.
+        message: ClientMessage,
+    },
+    /// Time has passed.
+    Deadline,
+}
+
+/// What a server asks of its world. The outputs are one queue: nothing behind a record that is not yet durable is
+/// released.
+#[derive(Clone, Debug)]
+pub enum ServiceOutput {
+    /// Send a message.
+    Send {
+        /// On which connection.
+        connection: ConnectionNo,
+        /// What.
+        message: ServerMessage,
+    },
+    /// Close a connection, when everything before it has been sent.
+    Close {
+        /// Which.
+        connection: ConnectionNo,
+    },
+    /// Make a record durable.
+    Persist(Arc<Record>),
+    /// Ask the push service to wake a user who has no device online (REC-6).
+    PushHint(PushHint),
+}
+
+/// One change of the server's state, as it is written down.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// Everything up to here, in one: earlier records are not needed any more.
+    Checkpoint(Box<Durable>),
+    /// The server was started: nobody is connected.
+    Restarted {
+        /// When.
+        at: Instant,
+    },
+    /// A login that began a session.
+    SessionBegan {
+        /// Whose.
+        identity: DeviceIdentity,
+        /// How it is resumed.
+        token: SessionToken,
+    },
+    /// A connection was lost.
+    Suspended {
+        /// When.
+        at: Instant,
+        /// Which session's.
+        slot: SessionSlot,
+    },
+    /// A login that resumed a session.
+    Resumed {
+        /// Which.
+        slot: SessionSlot,
+        /// What the device had received.
+        received: u64,
+    },
+    /// The resume window passed, or another login took the session's place.
+    SessionEnded {
+        /// When.
+        at: Instant,
+        /// Which.
+        slot: SessionSlot,
+    },
+    /// The device has received events.
+    Acknowledged {
+        /// In which session.
+        slot: SessionSlot,
+        /// The number of the last.
+        received: u64,
+    },
+    /// A request that may change state was handled.
+    Handled(Box<HandledRequest>),
+    /// An attempt reached its deadline.
+    Expired {
+        /// When it was committed.
+        at: Instant,
+        /// The expiry.
+        transition: Transition,
+    },
+}
+
+/// A request that may change state, and what came of it.
+#[derive(Clone, Debug)]
+pub struct HandledRequest {
+    at: Instant,
+    slot: SessionSlot,
+    request: Request,
+    result: Result<Reply, ApiError>,
+    judged_in_room: bool,
+    transition: Option<Transition>,
+}
+
+/// What survives a crash.
+#[derive(Clone, Debug)]
+pub struct Durable {
+    core: InvitationCore,
+    sessions: Sessions,
+    devices: IndexMap<(UserId, DeviceId), DeviceState, FxBuildHasher>,
+}
+
+/// What the server knows of one installation of the client library.
+#[derive(Clone, Debug, Default)]
+struct DeviceState {
+    session: Option<SessionSlot>,
+    results: KeptResults,
+}
+
+/// The server as a node.
+#[derive(Debug)]
+pub struct Service {
+    config: ServiceConfig,
+    state: Durable,
+    /// The session that speaks on each open connection, once it has logged in.
+    connections: BTreeMap<ConnectionNo, Option<SessionSlot>>,
+    tokens: Stream,
+    records_since_checkpoint: u64,
+    /// Sessions found to have too much unacknowledged, to be ended when the step is over.
+    overflowing: Vec<SessionSlot>,
+    effects: Effects,
+}
+
+impl Service {
+    /// A server that has not been started.
+    #[must_use]
+    pub fn new(config: ServiceConfig) -> Self {
+        let state = Durable {
+            core: InvitationCore::new(config.bounds.clone(), config.rate_limits),
+            sessions: Sessions::default(),
+            devices: IndexMap::default(),
+        };
+        Self {
+            config,
+            state,
+            connections: BTreeMap::new(),
+            tokens: Stream::from_entropy([0; 32]),
+            records_since_checkpoint: 0,
+            overflowing: Vec::new(),
+            effects: Effects::default(),
+        }
+    }
+
+    fn start(&mut self, now: Instant, records: &[Arc<Record>], entropy: [u8; 32], outputs: &mut Vec<ServiceOutput>) {
+        self.tokens = Stream::from_entropy(entropy);
+        for (user, name, avatar_url) in &self.config.accounts {
+            self.state.core.add_account(user.clone(), name.clone(), avatar_url.clone());
+        }
+        // A recovered server speaks to nobody until somebody connects, so carrying the records out sends nothing.
+        for record in records {
+            self.carry_out(record, outputs);
+        }
+        outputs.clear();
+        if !records.is_empty() {
+            self.commit(Record::Restarted { at: now }, outputs);
+        }
+    }
+
+    /// TMO-3: before anything else is looked at, whatever is due by `now` is committed, by deadline.
+    fn commit_what_is_due(&mut self, now: Instant, outputs: &mut Vec<ServiceOutput>) {
+        loop {
+            let window = self.state.sessions.next_end().filter(|(end, _)| *end <= now);
+            let expiry = self.state.core.next_deadline().filter(|deadline| *deadline <= now);
+            match (expiry, window) {
+                (None, None) => return,
+                (Some(deadline), window) if window.is_none_or(|(end, _)| deadline <= end) => {
+                    let transition = self.state.core.decide_expiry(now).expect("it is due");
+                    self.commit(Record::Expired { at: now, transition }, outputs);
+                }
+                (_, Some((_, slot))) => self.commit(Record::SessionEnded { at: now, slot }, outputs),
+                (Some(_), None) => unreachable!("an expiry without a window is handled above"),
+            }
+        }
+    }
+
+    /// Writes a record down, and carries it out.
+    fn commit(&mut self, record: Record, outputs: &mut Vec<ServiceOutput>) {
+        let record = Arc::new(record);
+        outputs.push(ServiceOutput::Persist(record.clone()));
+        self.carry_out(&record, outputs);
+        self.records_since_checkpoint += 1;
+        if self.config.checkpoint_every.is_some_and(|every| self.records_since_checkpoint >= every) {
+            self.records_since_checkpoint = 0;
+            let checkpoint = Record::Checkpoint(Box::new(self.state.clone()));
+            outputs.push(ServiceOutput::Persist(Arc::new(checkpoint)));
+        }
+    }
+
+    /// The only place where what survives a crash changes.
+    fn carry_out(&mut self, record: &Record, outputs: &mut Vec<ServiceOutput>) {
+        let window = self.config.bounds.resume_window;
+        match record {
+            Record::Checkpoint(state) => self.state = (**state).clone(),
+            Record::Restarted { at } => self.state.sessions.suspend_afresh(*at, window),
+            Record::SessionBegan { identity, token } => {
+                let (user, device) = (&identity.user_id, &identity.device_id);
+                if self.config.open_accounts {
+                    self.state.core.add_account(user.clone(), user.as_str().into(), "".into());
+                }
+                let slot = self.state.sessions.begin(identity.clone(), token.clone());
+                self.state.core.online(user, device, slot);
+                self.device(user, device).session = Some(slot);
+            }
+            Record::Suspended { at, slot } => self.state.sessions.suspend(*at, *slot, window),
+            Record::Resumed { slot, received } => self.state.sessions.resume(*slot, *received, window),
+            Record::SessionEnded { at, slot } => self.end_session(*at, *slot, outputs),
+            Record::Acknowledged { slot, received } => self.state.sessions.get_mut(*slot).acknowledge(*received),
+            Record::Handled(handled) => self.carry_out_request(handled, outputs),
+            Record::Expired { at, transition } => self.apply(*at, transition, outputs),
+        }
+    }
+
+    fn apply(&mut self, at: Instant, transition: &Transition, outputs: &mut Vec<ServiceOutput>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.state.core.apply(at, transition, &mut effects);
+        for (slot, event) in effects.events.drain(..) {
+            self.deliver(slot, event, outputs);
+        }
+        outputs.extend(effects.hints.drain(..).map(ServiceOutput::PushHint));
+        self.effects = effects;
+    }
+
+    fn deliver(&mut self, slot: SessionSlot, event: Arc<StampedEvent>, outputs: &mut Vec<ServiceOutput>) {
+        let session = self.state.sessions.get_mut(slot);
+        if let Some((connection, seq)) = session.push(event.clone()) {
+            outputs.push(ServiceOutput::Send { connection, message: ServerMessage::Event { seq, event } });
+        }
+        if session.undelivered_count() > self.config.bounds.undelivered_max {
+            self.overflowing.push(slot);
+        }
+    }
+
+    fn device(&mut self, user: &UserId, device: &DeviceId) -> &mut DeviceState {
+        self.state.devices.entry((user.clone(), device.clone())).or_default()
+    }
+
+    /// TERM-2: the end of a member device's session is an exit from the room.
+    fn end_session(&mut self, at: Instant, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
+        let identity = self.state.sessions.get(slot).identity.clone();
+        let exit = self.state.core.decide_session_end(&identity.user_id, slot);
+        self.state.core.offline(&identity.user_id, slot);
+        if let Some(exit) = exit {
+            self.apply(at, &exit, outputs);
+        }
+        self.state.sessions.end(slot, self.config.bounds.resume_window);
+        self.device(&identity.user_id, &identity.device_id).session = None;
+    }
+
+    fn carry_out_request(&mut self, handled: &HandledRequest, outputs: &mut Vec<ServiceOutput>) {
+        let HandledRequest { at, slot, request, result, judged_in_room, transition } = handled;
+        let session = self.state.sessions.get_mut(*slot);
+        session.acknowledge(request.received);
+        let connection = session.connection;
+        let DeviceIdentity { user_id: user, device_id: device, .. } = session.identity.clone();
+        self.state.core.charge(*at, &user, &request.content);
+
+        let room_id = match &request.content {
+            Content::Call(call) => call.room_id(),
+            Content::Malformed(_) => None,
+        };
+        let before = room_id.and_then(|room_id| self.state.core.room_point(room_id)).filter(|_| *judged_in_room);
+        let mut result = result.clone();
+        if let Some(transition) = transition {
+            self.apply(*at, transition, outputs);
+            if let Transition::Entered { room_id, .. } = transition {
+                result = Ok(self.state.core.room_info_reply(room_id).expect("a room that was entered exists"));
+            }
+        }
+        let after = room_id.and_then(|room_id| self.state.core.room_point(room_id));
+        let point = match (before, after) {
+            // The room was dissolved by this request.
+            (Some(mut point), None) => {
+                point.revision.0 += 1;
+                Some(point)
+            }
+            (Some(_), after) => after,
+            (None, after) => after.filter(|_| transition.is_some()),
+        };
+        let response = Response { id: request.id.clone(), result: result.clone(), at: point };
+        if let Some(connection) = connection {
+            outputs.push(ServiceOutput::Send { connection, message: ServerMessage::Response(response) });
+        }
+        let memory = self.config.bounds.result_memory;
+        let kept = KeptResult { content: request.content.clone(), result, at: point };
+        self.device(&user, &device).results.keep(*at, request.id.clone(), kept, memory);
+        if request.content.is(OperationName::Logout) {
+            self.end_session(*at, *slot, outputs);
+        }
+    }
+
+    fn login(&mut self, now: Instant, connection: ConnectionNo, login: Login, outputs: &mut Vec<ServiceOutput>) {
+        let refuse = |error| ServiceOutput::Send { connection, message: ServerMessage::Refused { error } };
+        match self.connections.get(&connection) {
+            Some(None) => {}
+            Some(Some(_)) => {
+                let error = ApiError::new(ErrorCode::INVALID_PARAMETER, "this connection has a session already");
+                outputs.push(refuse(error));
+                return;
+            }
+            None => return, // It was closed by us a moment ago.
+        }
+        let Login { identity, resume, .. } = login;
+        if identity.user_id.as_str().is_empty() || identity.device_id.as_str().is_empty() {
+            outputs.push(refuse(ApiError::new(ErrorCode::INVALID_PARAMETER, "userId and deviceId must not be empty")));
+            return;
+        }
+        if !self.config.open_accounts && !self.state.core.has_account(&identity.user_id) {
+            outputs.push(refuse(ApiError::new(ErrorCode::USER_NOT_EXIST, "no such account")));
+            return;
+        }
+        let key = (identity.user_id.clone(), identity.device_id.clone());
+        let old = self.state.devices.get(&key).and_then(|device| device.session);
+        let resumed = match (old, &resume) {
+            (Some(slot), Some(resume)) if self.state.sessions.get(slot).token == resume.session => Some((slot, resume)),
+            _ => None,
+        };
+        if let Some((slot, resume)) = resumed {
+            // TERM-1: a new connection of a device replaces its older one.
+            self.close_connection_of(slot, outputs);
+            self.commit(Record::Resumed { slot, received: resume.received }, outputs);
+            self.attach(connection, slot);
+            let session = self.state.sessions.get(slot);
+            let logged_in = ServerMessage::LoggedIn { session: session.token.clone(), resumed: true };
+            outputs.push(ServiceOutput::Send { connection, message: logged_in });
+            // REC-2: what it missed, in order, before anything new.
+            outputs.extend(session.undelivered().map(|(seq, event)| ServiceOutput::Send {
+                connection,
+                message: ServerMessage::Event { seq, event: event.clone() },
+            }));
+            return;
+        }
+        // TERM-1: a login of the same device that is not a resume ends its session. DEV-9: so it does with the session
+        // of another device of the user on the same platform, which hears of it.
+        let replaced: Vec<SessionSlot> = self
+            .state
+            .core
+            .sessions_of(&identity.user_id)
+            .filter(|slot| {
+                let other = &self.state.sessions.get(*slot).identity;
+                other.device_id == identity.device_id || other.platform == identity.platform
+            })
+            .collect();
+        for slot in replaced {
+            let evicted = self.state.sessions.get(slot).identity.device_id != identity.device_id;
+            self.replace(now, slot, evicted, outputs);
+        }
+        let token = SessionToken::from(format!("{:016x}{:016x}", self.tokens.bits(), self.tokens.bits()));
+        self.commit(Record::SessionBegan { identity, token: token.clone() }, outputs);
+        let slot = self.state.devices[&key].session.expect("the session has just begun");
+        self.attach(connection, slot);
+        let logged_in = ServerMessage::LoggedIn { session: token, resumed: false };
+        outputs.push(ServiceOutput::Send { connection, message: logged_in });
+    }
+
+    /// Ends a session for the sake of another, or for its own good; an evicted device is told, and hears nothing after.
+    fn replace(&mut self, now: Instant, slot: SessionSlot, evicted: bool, outputs: &mut Vec<ServiceOutput>) {
+        let session = self.state.sessions.get_mut(slot);
+        let next = session.next_seq();
+        let connection = session.connection.take();
+        self.commit(Record::SessionEnded { at: now, slot }, outputs);
+        let Some(connection) = connection else { return };
+        if evicted {
+            let message = "the user logged in on another device of this platform".into();
+            let event = Arc::new(StampedEvent { stamp: None, event: Event::KickedOffLine { message } });
+            let message = ServerMessage::Event { seq: next, event };
+            outputs.push(ServiceOutput::Send { connection, message });
+        }
+        self.connections.remove(&connection);
+        outputs.push(ServiceOutput::Close { connection });
+    }
+
+    fn attach(&mut self, connection: ConnectionNo, slot: SessionSlot) {
+        self.connections.insert(connection, Some(slot));
+        self.state.sessions.get_mut(slot).connection = Some(connection);
+    }
+
+    fn close_connection_of(&mut self, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
+        if let Some(connection) = self.state.sessions.get_mut(slot).connection.take() {
+            self.connections.remove(&connection);
+            outputs.push(ServiceOutput::Close { connection });
+        }
+    }
+
+    fn request(&mut self, now: Instant, connection: ConnectionNo, request: Request, outputs: &mut Vec<ServiceOutput>) {
+        let respond = |id: RequestId, result, at| ServiceOutput::Send {
+            connection,
+            message: ServerMessage::Response(Response { id, result, at }),
+        };
+        let Some(session) = self.connections.get(&connection) else { return };
+        // ERR-1: login comes first. SEC-1: who asks is known from the session, and from nothing else.
+        let Some(slot) = *session else {
+            let error = ApiError::new(ErrorCode::SDK_NOT_INITIALIZED, "log in first");
+            outputs.push(respond(request.id, Err(error), None));
+            return;
+        };
+        let session = self.state.sessions.get_mut(slot);
+        session.acknowledge(request.received);
+        let identity = session.identity.clone();
+        let key = (identity.user_id.clone(), identity.device_id.clone());
+        let changes_state = request.content.changes_state();
+        if changes_state {
+            // IDM-1: a repeat returns the result that it had, before every other check but login.
+            let memory = self.config.bounds.result_memory;
+            let kept = self.state.devices.get(&key).and_then(|device| device.results.get(now, &request.id, memory));
+            if let Some(kept) = kept {
+                let (result, at) = if kept.content == request.content {
+                    (kept.result.clone(), kept.at)
+                } else {
+                    // IDM-2.
+                    let message = "this request id was used for another request";
+                    (Err(ApiError::new(ErrorCode::INVALID_PARAMETER, message)), None)
+                };
+                outputs.push(respond(request.id, result, at));
+                return;
+            }
+        }
+        let caller = Caller { user: &identity.user_id, device: &identity.device_id, slot };
+        let decision = self.state.core.decide(now, caller, &request.content);
+        // IDM-1: -2 and 100001 are not kept, so that a repeat is judged afresh; reads are not kept either.
+        let is_kept = changes_state
+            && !matches!(&decision.result, Err(error) if matches!(error.code, ErrorCode::FREQ_LIMIT | ErrorCode::SERVER_SYSTEM_ERROR));
+        if !is_kept {
+            let at =
+                decision.instance.and_then(|_| request.content.room_id()).and_then(|r| self.state.core.room_point(r));
+            outputs.push(respond(request.id, decision.result, at));
+            return;
+        }
+        let handled = HandledRequest {
+            at: now,
+            slot,
+            request,
+            result: decision.result,
+            judged_in_room: decision.instance.is_some(),
+            transition: decision.transition,
+        };
+        let logs_out = handled.request.content.is(OperationName::Logout);
+        self.commit(Record::Handled(Box::new(handled)), outputs);
+        if logs_out {
+            self.connections.insert(connection, None);
+        }
+    }
+
+    /// A device that acknowledges nothing is cut off rather than remembered without end.
+    fn end_overflowing_sessions(&mut self, now: Instant, outputs: &mut Vec<ServiceOutput>) {
+        while let Some(slot) = self.overflowing.pop() {
+            if self.state.sessions.is_online(slot) {
+                self.replace(now, slot, false, outputs);
+            }
+        }
+    }
+}
+
+impl Content {
+    /// Whether it asks for this operation.
+    #[must_use]
+    pub fn is(&self, operation: OperationName) -> bool {
+        match self {
+            Self::Call(call) => call.operation() == operation,
+            Self::Malformed(malformed) => malformed.operation == operation.name(),
+        }
+    }
+
+    /// Whether it can change state. What names no known operation counts as if it could: its refusal is kept.
+    #[must_use]
+    pub fn changes_state(&self) -> bool {
+        match self {
+            Self::Call(call) => call.operation().changes_state(),
+            Self::Malformed(malformed) => {
+                OperationName::from_name(&malformed.operation).is_none_or(OperationName::changes_state)
+            }
+        }
+    }
+
+    fn room_id(&self) -> Option<&super::vocabulary::RoomId> {
+        match self {
+            Self::Call(call) => Call::room_id(call),
+            Self::Malformed(_) => None,
+        }
+    }
+}
+
+impl Node for Service {
+    type Input = ServiceInput;
+    type Output = ServiceOutput;
+
+    fn step(&mut self, now: Instant, input: ServiceInput, outputs: &mut Vec<ServiceOutput>) {
+        if let ServiceInput::Started { records, entropy } = input {
+            self.start(now, &records, entropy, outputs);
+            self.commit_what_is_due(now, outputs);
+            return;
+        }
+        self.commit_what_is_due(now, outputs);
+        self.handle(now, input, outputs);
+        self.end_overflowing_sessions(now, outputs);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let window = self.state.sessions.next_end().map(|(end, _)| end);
+        match (self.state.core.next_deadline(), window) {
+            (Some(deadline), Some(end)) => Some(deadline.min(end)),
+            (deadline, end) => deadline.or(end),
+        }
+    }
+}
+
+impl Service {
+    fn handle(&mut self, now: Instant, input: ServiceInput, outputs: &mut Vec<ServiceOutput>) {
+        match input {
+            ServiceInput::Started { .. } => unreachable!("handled above"),
+            ServiceInput::Opened { connection } => {
+                self.connections.insert(connection, None);
+            }
+            ServiceInput::Closed { connection } => {
+                if let Some(Some(slot)) = self.connections.remove(&connection) {
+                    self.commit(Record::Suspended { at: now, slot }, outputs);
+                }
+            }
+            ServiceInput::Message { connection, message } => match message {
+                ClientMessage::Login(login) => self.login(now, connection, login, outputs),
+                ClientMessage::Request(request) => self.request(now, connection, request, outputs),
+                ClientMessage::Acknowledge { received } => {
+                    if let Some(Some(slot)) = self.connections.get(&connection) {
+                        self.commit(Record::Acknowledged { slot: *slot, received }, outputs);
+                    }
+                }
+            },
+            ServiceInput::Deadline => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
