@@ -98,7 +98,7 @@ pub enum WorldName {
 }
 
 /// The service under test, as the scenario wants it.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ServicePlan {
     /// The numeric bounds.
     pub bounds: Bounds,
@@ -106,6 +106,14 @@ pub struct ServicePlan {
     pub rate_limits: bool,
     /// How long the disk takes to make a record durable.
     pub sync: Duration,
+    /// After how many records a checkpoint bounds the journal.
+    pub checkpoint_every: u64,
+}
+
+impl Default for ServicePlan {
+    fn default() -> Self {
+        Self { bounds: Bounds::default(), rate_limits: true, sync: Duration::ZERO, checkpoint_every: 1000 }
+    }
 }
 
 /// How messages travel between a device and the server.

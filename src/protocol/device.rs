@@ -176,6 +176,12 @@ impl Device {
         }
     }
 
+    /// The room that the library believes to be in.
+    #[must_use]
+    pub const fn room(&self) -> Option<&RoomId> {
+        self.room.as_ref()
+    }
+
     fn call(&mut self, now: Instant, call: CallNo, content: Arc<Call>, outputs: &mut Vec<DeviceOutput>) {
         let refuse = |outputs: &mut Vec<DeviceOutput>, error| {
             outputs.push(DeviceOutput::Returned { call, result: Err(error) });

@@ -1,0 +1,30 @@
+//! Where a plan happens. A world differs from another in delivery and clock alone, and holds no opinion of what it sees.
+
+pub mod sim;
+
+use crate::plan::Place;
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// A call of the setup was refused: the scenario begins in a state that the service does not allow.
+    #[error("the setup failed: {device} called {call} and got {error}")]
+    Setup {
+        /// The line that asks for it.
+        place: Place,
+        /// Who called.
+        device: String,
+        /// What.
+        call: String,
+        /// What came back.
+        error: String,
+    },
+    /// More happened at one instant than any plan asks for: two nodes talk in a circle.
+    #[error("the run does not come to an end: {count} things happened at {at}")]
+    Endless {
+        /// When.
+        at: crate::time::Instant,
+        /// How many.
+        count: u64,
+    },
+}

@@ -1,0 +1,824 @@
+//! The deterministic simulator: our own discrete-event network, and a clock that jumps to the next event.
+//!
+//! Nodes are stepped one at a time, messages stay typed, and ties are broken by the order in which things were planned, so
+//! that the same plan and seed give the same trace on every machine. Nodes send no keep-alives here: that a dead link is
+//! noticed after the keep-alive bound is a rule of this world, and so is that a connection attempt waits until there is a
+//! way. The setup happens at time 0 over an ideal network.
+
+mod network;
+mod queue;
+mod steps;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use self::network::{Fate, LinkState, Way};
+use self::queue::Queue;
+use self::steps::Triggers;
+use super::WorldError;
+use crate::plan::{Action, DeviceIndex, DeviceKind, Link, Plan};
+use crate::protocol::Node;
+use crate::protocol::call::{Call, CallNo, Reply};
+use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};
+use crate::protocol::message::{ClientMessage, ConnectionNo, Login, ServerMessage};
+use crate::protocol::service::{Record, Service, ServiceConfig, ServiceInput, ServiceOutput};
+use crate::protocol::vocabulary::Cursor;
+use crate::time::{Duration, Instant};
+use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
+
+/// More things than this at one instant mean that nodes talk in a circle.
+const AT_ONE_INSTANT_MAX: u64 = 50_000_000;
+
+/// Carries a plan out.
+///
+/// # Errors
+/// When the setup is refused, or the run does not come to an end.
+pub fn run(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
+    let mut sim = Sim::new(plan);
+    sim.set_up()?;
+    sim.body()?;
+    sim.epilogue()?;
+    sim.final_lists()?;
+    Ok(Trace { plan: plan.clone(), moments: sim.moments })
+}
+
+/// A run under way.
+struct Sim {
+    plan: Arc<Plan>,
+    now: Instant,
+    at_this_instant: u64,
+    stage: Stage,
+    queue: Queue<Happening>,
+    moments: Vec<Moment>,
+    /// The kinds of link; a device's link points here.
+    models: Vec<Link>,
+    devices: Vec<DeviceState>,
+    connections: Vec<Connection>,
+    server: Option<Service>,
+    server_lives: u64,
+    server_wake: Option<Instant>,
+    disk: Disk,
+    triggers: Triggers,
+    /// Lent to nodes, to save an allocation a step.
+    device_outputs: Vec<DeviceOutput>,
+    server_outputs: Vec<ServiceOutput>,
+}
+
+struct DeviceState {
+    /// The library; none on raw devices and while the program is dead.
+    node: Option<Box<Device>>,
+    lives: u32,
+    calls: u32,
+    link: LinkState,
+    connection: Option<ConnectionNo>,
+    /// Whether the library waits for a connection.
+    connecting: bool,
+    wake: Option<Instant>,
+    /// What the network holds back in each direction.
+    waiting: [VecDeque<InFlight>; 2],
+    raw: RawState,
+    clock: Clock,
+}
+
+/// A device's own clock (TMO-1): what its library takes for the time.
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    /// What the clock showed, and when, at the last change.
+    shown: Instant,
+    since: Instant,
+    ppm: i32,
+}
+
+#[derive(Default)]
+struct RawState {
+    requests: u64,
+    received: u64,
+}
+
+struct Connection {
+    device: DeviceIndex,
+    device_end: bool,
+    server_end: bool,
+}
+
+/// A message between two ends.
+#[derive(Debug)]
+enum InFlight {
+    ToServer(ConnectionNo, ClientMessage),
+    ToDevice(ConnectionNo, ServerMessage),
+    /// The other end has closed: what came before it arrives first.
+    CloseToDevice(ConnectionNo),
+}
+
+enum Happening {
+    Arrival(DeviceIndex, InFlight),
+    Connected(DeviceIndex),
+    /// The keep-alive of a partitioned link runs out; the number says which partition it waits for.
+    KeepAlive(DeviceIndex, u32),
+    /// The server notices that a device has vanished.
+    ServerNotices(ConnectionNo),
+    DeviceWake(DeviceIndex),
+    ServerWake,
+    /// The disk has made what it was given durable, and everything behind it may be said.
+    Synced(u64),
+    Step(usize),
+}
+
+/// The server's disk, and what it must not say yet.
+#[derive(Default)]
+struct Disk {
+    /// Whether the plan ever looks at what is on it.
+    is_needed: bool,
+    durable: Vec<Arc<Record>>,
+    /// Records that are not durable yet, and outputs behind them.
+    unsynced: VecDeque<(u64, ServiceOutput)>,
+    /// The number of the last record that was given to the disk.
+    written: u64,
+}
+
+impl Disk {
+    fn store(&mut self, record: Arc<Record>) {
+        if !self.is_needed {
+            return;
+        }
+        if matches!(&*record, Record::Checkpoint(_)) {
+            self.durable.clear();
+        }
+        self.durable.push(record);
+    }
+}
+
+impl Sim {
+    fn new(plan: &Arc<Plan>) -> Self {
+        let mut models = vec![plan.network.link.clone()];
+        let mut model_of = vec![0; plan.devices.len()];
+        for (devices, link) in &plan.network.links {
+            let model = u32::try_from(models.len()).expect("fewer than 2^32 kinds of link");
+            models.push(link.clone());
+            for device in devices {
+                model_of[device.index()] = model;
+            }
+        }
+        let devices = model_of
+            .into_iter()
+            .map(|model| DeviceState {
+                node: None,
+                lives: 0,
+                calls: 0,
+                link: LinkState::new(model),
+                connection: None,
+                connecting: false,
+                wake: None,
+                waiting: [VecDeque::new(), VecDeque::new()],
+                raw: RawState::default(),
+                clock: Clock::default(),
+            })
+            .collect();
+        let is_needed = plan.steps.iter().any(|step| matches!(step.action, Action::CrashServer { .. }));
+        Self {
+            plan: plan.clone(),
+            now: Instant::START,
+            at_this_instant: 0,
+            stage: Stage::Setup,
+            queue: Queue::new(),
+            moments: Vec::new(),
+            models,
+            devices,
+            connections: Vec::new(),
+            server: None,
+            server_lives: 0,
+            server_wake: None,
+            disk: Disk { is_needed, ..Disk::default() },
+            triggers: Triggers::new(plan),
+            device_outputs: Vec::new(),
+            server_outputs: Vec::new(),
+        }
+    }
+
+    fn record(&mut self, what: Occurrence) {
+        self.moments.push(Moment { at: self.now, what });
+    }
+
+    fn enter_stage(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.record(Occurrence::Stage(stage));
+    }
+
+    // ---- the parts of a run --------------------------------------------------------------------------------------
+
+    fn set_up(&mut self) -> Result<(), WorldError> {
+        self.enter_stage(Stage::Setup);
+        self.start_server();
+        for device in self.plan.device_indices() {
+            self.start_device(device);
+        }
+        let plan = self.plan.clone();
+        for phase in &plan.setup {
+            let began = self.moments.len();
+            for setup in phase {
+                match plan.device(setup.device).kind {
+                    DeviceKind::Sdk => self.call(setup.device, setup.call.clone(), None),
+                    DeviceKind::Raw => self.raw_connect(setup.device),
+                }
+            }
+            self.run_until(Instant::START)?;
+            let refused = self.moments[began..].iter().find_map(|moment| match &moment.what {
+                Occurrence::Returned { device, call, result: Err(error) } => Some((*device, *call, error.to_string())),
+                _ => None,
+            });
+            if let Some((device, call, error)) = refused {
+                return Err(self.setup_error(device, call, error));
+            }
+        }
+        Ok(())
+    }
+
+    fn setup_error(&self, device: DeviceIndex, call: CallNo, error: String) -> WorldError {
+        let content = self.moments.iter().find_map(|moment| match &moment.what {
+            Occurrence::Called { device: d, call: c, content, .. } if (*d, *c) == (device, call) => Some(content),
+            _ => None,
+        });
+        let content = content.expect("what returns was called");
+        let asked = self.plan.setup.iter().flatten().find(|setup| setup.device == device && setup.call == *content);
+        WorldError::Setup {
+            place: asked.map(|setup| setup.place).unwrap_or_default(),
+            device: self.plan.device(device).name.to_string(),
+            call: content.operation().to_string(),
+            error,
+        }
+    }
+
+    fn body(&mut self) -> Result<(), WorldError> {
+        self.enter_stage(Stage::Body);
+        self.triggers.begin();
+        for (step, at) in self.triggers.take_absolute() {
+            self.queue.push(at, Happening::Step(step));
+        }
+        let end = self.plan.lasts.map_or(Instant::NEVER, |lasts| Instant::START + lasts);
+        self.run_until(end)
+    }
+
+    /// Ends faults, heals links, restarts the server if it is down, and lets every deadline pass. Devices that the author
+    /// took offline or killed stay so.
+    fn epilogue(&mut self) -> Result<(), WorldError> {
+        if let Some(lasts) = self.plan.lasts {
+            self.now = self.now.max(Instant::START + lasts);
+        }
+        self.enter_stage(Stage::Epilogue);
+        self.triggers.end();
+        for index in self.plan.device_indices() {
+            if self.devices[index.index()].link.is_partitioned() {
+                self.change(index, DeviceChange::Healed);
+            }
+            self.change_if_held(index);
+        }
+        if self.server.is_none() {
+            self.start_server();
+        }
+        // Single messages may have been lost for good: only a resume brings what is missing.
+        let attacked: Vec<bool> = self.models.iter().map(Link::is_attacked).collect();
+        for model in &mut self.models {
+            *model = Link { latency: model.latency, ..Link::default() };
+        }
+        for index in self.plan.device_indices() {
+            let device = &self.devices[index.index()];
+            if attacked[device.link.model as usize]
+                && let Some(connection) = device.connection
+            {
+                self.break_connection(connection, true, true);
+            }
+        }
+        self.run_until(Instant::NEVER)
+    }
+
+    /// Lets each member device list its room, page by page.
+    fn final_lists(&mut self) -> Result<(), WorldError> {
+        self.enter_stage(Stage::FinalLists);
+        for index in self.plan.device_indices() {
+            let Some(node) = &self.devices[index.index()].node else { continue };
+            let Some(room_id) = node.room().cloned() else { continue };
+            let call = Call::GetInvitationList { room_id, cursor: Cursor::from(""), count: 0.0 };
+            self.call(index, Arc::new(call), None);
+        }
+        self.run_until(Instant::NEVER)
+    }
+
+    /// A member device that has read a page of the final lists reads the next.
+    fn read_on(&mut self, device: DeviceIndex, reply: &Reply) {
+        let Reply::List(page) = reply else { return };
+        if page.cursor.as_str().is_empty() {
+            return;
+        }
+        let Some(room_id) = self.devices[device.index()].node.as_ref().and_then(|node| node.room().cloned()) else {
+            return;
+        };
+        let call = Call::GetInvitationList { room_id, cursor: page.cursor.clone(), count: 0.0 };
+        self.call(device, Arc::new(call), None);
+    }
+
+    /// Lets everything happen that is due by `end`.
+    fn run_until(&mut self, end: Instant) -> Result<(), WorldError> {
+        while self.queue.next_at().is_some_and(|at| at <= end) {
+            let (at, happening) = self.queue.pop().expect("there is a next");
+            // A wake that nobody waits for any more takes no time.
+            if self.is_void(at, &happening) {
+                continue;
+            }
+            if at > self.now {
+                self.now = at;
+                self.at_this_instant = 0;
+            }
+            self.at_this_instant += 1;
+            if self.at_this_instant > AT_ONE_INSTANT_MAX {
+                return Err(WorldError::Endless { at: self.now, count: self.at_this_instant });
+            }
+            self.happen(happening);
+        }
+        Ok(())
+    }
+
+    /// Forgets wakes that have become pointless, and plans the next one instead.
+    fn is_void(&mut self, at: Instant, happening: &Happening) -> bool {
+        match happening {
+            Happening::DeviceWake(index) => {
+                let device = &mut self.devices[index.index()];
+                if device.wake != Some(at) {
+                    return true;
+                }
+                let deadline = device.node.as_ref().and_then(|node| node.next_deadline());
+                let due = deadline.map(|deadline| device.clock.real(deadline));
+                if due.is_some_and(|due| due <= at) {
+                    return false;
+                }
+                device.wake = None;
+                self.plan_device_wake(*index);
+                true
+            }
+            Happening::ServerWake => {
+                if self.server_wake != Some(at) {
+                    return true;
+                }
+                let due = self.server.as_ref().and_then(Node::next_deadline);
+                if due.is_some_and(|due| due <= at) {
+                    return false;
+                }
+                self.server_wake = None;
+                self.plan_server_wake();
+                true
+            }
+            Happening::KeepAlive(index, partition) => {
+                let device = &self.devices[index.index()];
+                !device.link.is_partitioned() || device.link.partitions != *partition || device.connection.is_none()
+            }
+            Happening::ServerNotices(connection) => !self.connection(*connection).server_end || self.server.is_none(),
+            Happening::Synced(number) => self.disk.unsynced.front().is_none_or(|(first, _)| first > number),
+            Happening::Arrival(..) | Happening::Connected(_) | Happening::Step(_) => false,
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrival(device, message) => self.arrive(device, message),
+            Happening::Connected(device) => self.connected(device),
+            Happening::KeepAlive(device, _) => {
+                let connection = self.devices[device.index()].connection.expect("checked when it came up");
+                self.break_connection(connection, true, true);
+            }
+            Happening::ServerNotices(connection) => self.break_connection(connection, false, true),
+            Happening::DeviceWake(device) => {
+                self.devices[device.index()].wake = None;
+                self.step_device(device, DeviceInput::Deadline);
+            }
+            Happening::ServerWake => {
+                self.server_wake = None;
+                self.step_server(ServiceInput::Deadline);
+            }
+            Happening::Synced(number) => self.synced(number),
+            Happening::Step(step) => self.carry_out(step),
+        }
+    }
+
+    // ---- nodes ---------------------------------------------------------------------------------------------------
+
+    fn start_device(&mut self, index: DeviceIndex) {
+        let planned = self.plan.device(index);
+        if planned.kind == DeviceKind::Raw {
+            return;
+        }
+        let config = DeviceConfig {
+            identity: planned.identity.clone(),
+            bounds: self.plan.service.bounds.clone(),
+            auto_busy: planned.auto_busy,
+        };
+        let device = &mut self.devices[index.index()];
+        device.node = Some(Box::new(Device::new(config)));
+        let life = u64::from(device.lives) << 32 | u64::from(index.0);
+        device.lives += 1;
+        let entropy = self.plan.seed.numbered_stream("device", life).entropy();
+        self.step_device(index, DeviceInput::Started { entropy });
+    }
+
+    fn start_server(&mut self) {
+        let service = &self.plan.service;
+        let account = |account: &crate::plan::Account| {
+            (account.user_id.clone(), account.user_name.clone(), account.avatar_url.clone())
+        };
+        self.server = Some(Service::new(ServiceConfig {
+            bounds: service.bounds.clone(),
+            rate_limits: service.rate_limits,
+            accounts: self.plan.accounts.iter().map(account).collect(),
+            open_accounts: false,
+            checkpoint_every: self.disk.is_needed.then_some(service.checkpoint_every),
+        }));
+        let entropy = self.plan.seed.numbered_stream("server", self.server_lives).entropy();
+        self.server_lives += 1;
+        let records = self.disk.durable.clone();
+        self.record(Occurrence::ServerStarted { records: records.len() });
+        self.step_server(ServiceInput::Started { records, entropy });
+        // Whoever waits for a connection gets one now.
+        for index in self.plan.device_indices() {
+            self.try_to_connect(index);
+        }
+    }
+
+    fn step_device(&mut self, index: DeviceIndex, input: DeviceInput) {
+        let mut outputs = std::mem::take(&mut self.device_outputs);
+        let device = &mut self.devices[index.index()];
+        if let Some(node) = &mut device.node {
+            node.step(device.clock.shown(self.now), input, &mut outputs);
+        }
+        // A step taken while another one's outputs are drained finds an empty vector, and keeps its own.
+        for output in outputs.drain(..) {
+            self.drain_device(index, output);
+        }
+        self.device_outputs = outputs;
+        self.plan_device_wake(index);
+    }
+
+    fn drain_device(&mut self, device: DeviceIndex, output: DeviceOutput) {
+        match output {
+            DeviceOutput::Connect => {
+                self.devices[device.index()].connecting = true;
+                self.try_to_connect(device);
+            }
+            DeviceOutput::Disconnect => {
+                let state = &mut self.devices[device.index()];
+                state.connecting = false;
+                if let Some(connection) = state.connection.take() {
+                    self.close_from_device(connection);
+                }
+            }
+            DeviceOutput::Send(message) => self.send_from_device(device, message, None),
+            DeviceOutput::Returned { call, result } => {
+                let reply = result.as_ref().ok().filter(|_| self.stage == Stage::FinalLists).cloned();
+                let operation = self.triggers.returned(device, call);
+                self.record(Occurrence::Returned { device, call, result });
+                if let Some(operation) = operation {
+                    self.fire(|triggers| triggers.on_returned(operation, device));
+                }
+                if let Some(reply) = reply {
+                    self.read_on(device, &reply);
+                }
+            }
+            DeviceOutput::Event(event) => {
+                self.record(Occurrence::Heard { device, event: event.clone() });
+                if self.triggers.waits_for_events() {
+                    self.fire(|triggers| triggers.on_heard(&event.event, device));
+                }
+            }
+            DeviceOutput::Handler { handler, event } => {
+                self.record(Occurrence::Handled { device, handler, event });
+            }
+        }
+    }
+
+    /// Plans the steps that something has set off.
+    fn fire(&mut self, what: impl FnOnce(&mut Triggers) -> Vec<(usize, Duration)>) {
+        for (step, delay) in what(&mut self.triggers) {
+            self.queue.push(self.now + delay, Happening::Step(step));
+        }
+    }
+
+    fn step_server(&mut self, input: ServiceInput) {
+        let Some(server) = &mut self.server else { return };
+        let mut outputs = std::mem::take(&mut self.server_outputs);
+        server.step(self.now, input, &mut outputs);
+        // The setup's disk is as ideal as its network.
+        let sync = if self.stage == Stage::Setup { Duration::ZERO } else { self.plan.service.sync };
+        for output in outputs.drain(..) {
+            if sync == Duration::ZERO && self.disk.unsynced.is_empty() {
+                self.release(output);
+                continue;
+            }
+            // Outputs are one queue: nothing behind a record that is not durable is released.
+            if matches!(output, ServiceOutput::Persist(_)) {
+                self.disk.written += 1;
+                self.queue.push(self.now + sync, Happening::Synced(self.disk.written));
+            } else if self.disk.unsynced.is_empty() {
+                self.release(output);
+                continue;
+            }
+            self.disk.unsynced.push_back((self.disk.written, output));
+        }
+        self.server_outputs = outputs;
+        self.plan_server_wake();
+    }
+
+    /// The records up to `number` are durable: they and what is behind them are released.
+    fn synced(&mut self, number: u64) {
+        while self.disk.unsynced.front().is_some_and(|(behind, _)| *behind <= number) {
+            let (_, output) = self.disk.unsynced.pop_front().expect("there is a front");
+            self.release(output);
+        }
+    }
+
+    fn release(&mut self, output: ServiceOutput) {
+        match output {
+            ServiceOutput::Persist(record) => self.disk.store(record),
+            ServiceOutput::Send { connection, message } => self.send_from_server(connection, message),
+            ServiceOutput::Close { connection } => self.close_from_server(connection),
+            ServiceOutput::PushHint(hint) => self.record(Occurrence::PushHinted(Box::new(hint))),
+        }
+    }
+
+    fn plan_device_wake(&mut self, index: DeviceIndex) {
+        let device = &mut self.devices[index.index()];
+        let Some(deadline) = device.node.as_ref().and_then(|node| node.next_deadline()) else { return };
+        let at = device.clock.real(deadline).max(self.now);
+        if device.wake.is_none_or(|wake| at < wake) {
+            device.wake = Some(at);
+            self.queue.push(at, Happening::DeviceWake(index));
+        }
+    }
+
+    fn plan_server_wake(&mut self) {
+        let Some(deadline) = self.server.as_ref().and_then(Node::next_deadline) else { return };
+        let at = deadline.max(self.now);
+        if self.server_wake.is_none_or(|wake| at < wake) {
+            self.server_wake = Some(at);
+            self.queue.push(at, Happening::ServerWake);
+        }
+    }
+
+    fn call(&mut self, device: DeviceIndex, content: Arc<Call>, step: Option<usize>) {
+        let state = &mut self.devices[device.index()];
+        state.calls += 1;
+        let call = CallNo(state.calls);
+        self.triggers.called(device, call, content.operation());
+        self.record(Occurrence::Called { device, call, content: content.clone(), step });
+        self.step_device(device, DeviceInput::Call { call, content });
+    }
+
+    // ---- connections ---------------------------------------------------------------------------------------------
+
+    fn connection(&self, connection: ConnectionNo) -> &Connection {
+        &self.connections[connection.0 as usize - 1]
+    }
+
+    fn connection_mut(&mut self, connection: ConnectionNo) -> &mut Connection {
+        &mut self.connections[connection.0 as usize - 1]
+    }
+
+    fn try_to_connect(&mut self, index: DeviceIndex) {
+        let device = &mut self.devices[index.index()];
+        if !device.connecting || !device.link.is_open() || self.server.is_none() {
+            return;
+        }
+        let model = &self.models[device.link.model as usize];
+        let latency = if self.stage == Stage::Setup {
+            Duration::ZERO
+        } else {
+            device.link.latency(model, self.plan.seed, index.0)
+        };
+        self.queue.push(self.now + latency, Happening::Connected(index));
+    }
+
+    fn connected(&mut self, index: DeviceIndex) {
+        let device = &mut self.devices[index.index()];
+        // The way may have closed again, or a second attempt was under way; what waits tries again when it opens.
+        if !device.connecting || !device.link.is_open() || self.server.is_none() || device.connection.is_some() {
+            return;
+        }
+        device.connecting = false;
+        device.link.forget_order();
+        device.waiting = [VecDeque::new(), VecDeque::new()];
+        self.connections.push(Connection { device: index, device_end: true, server_end: true });
+        let connection = ConnectionNo(u32::try_from(self.connections.len()).expect("fewer than 2^32 connections"));
+        device.connection = Some(connection);
+        self.record(Occurrence::Connected { device: index, connection });
+        self.step_server(ServiceInput::Opened { connection });
+        match self.plan.device(index).kind {
+            DeviceKind::Sdk => self.step_device(index, DeviceInput::Connected),
+            DeviceKind::Raw => self.raw_log_in(index),
+        }
+    }
+
+    /// The ends that are named notice that the connection is gone; what is under way to them is lost.
+    fn break_connection(&mut self, connection: ConnectionNo, device_notices: bool, server_notices: bool) {
+        let device = self.connection(connection).device;
+        if server_notices && self.connection(connection).server_end {
+            self.connection_mut(connection).server_end = false;
+            if self.server.is_some() {
+                self.record(Occurrence::ServerLost { device, connection });
+                self.step_server(ServiceInput::Closed { connection });
+            }
+        }
+        if device_notices && self.connection(connection).device_end {
+            self.connection_mut(connection).device_end = false;
+            if self.devices[device.index()].connection == Some(connection) {
+                self.devices[device.index()].connection = None;
+            }
+            self.record(Occurrence::DeviceLost { device, connection });
+            self.step_device(device, DeviceInput::Disconnected);
+        }
+    }
+
+    /// The device hangs up: the server notices when what is under way to it has arrived.
+    fn close_from_device(&mut self, connection: ConnectionNo) {
+        if self.connection(connection).device_end {
+            let device = self.connection(connection).device;
+            self.connection_mut(connection).device_end = false;
+            self.record(Occurrence::DeviceLost { device, connection });
+            self.queue.push(self.now + self.wire_latency(device), Happening::ServerNotices(connection));
+        }
+    }
+
+    /// The server hangs up: the device notices when what was sent before has arrived.
+    fn close_from_server(&mut self, connection: ConnectionNo) {
+        if self.connection(connection).server_end {
+            let device = self.connection(connection).device;
+            self.connection_mut(connection).server_end = false;
+            self.record(Occurrence::ServerClosed { device, connection });
+            self.put_on_wire(device, Way::ToDevice, InFlight::CloseToDevice(connection));
+        }
+    }
+
+    fn wire_latency(&self, device: DeviceIndex) -> Duration {
+        match self.models[self.devices[device.index()].link.model as usize].latency {
+            crate::plan::Latency::Constant(latency) if self.stage != Stage::Setup => latency,
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn send_from_device(&mut self, device: DeviceIndex, message: ClientMessage, step: Option<usize>) {
+        let Some(connection) = self.devices[device.index()].connection else { return };
+        self.record(Occurrence::DeviceSent { device, connection, message: message.clone(), step });
+        self.put_on_wire(device, Way::ToServer, InFlight::ToServer(connection, message));
+    }
+
+    fn send_from_server(&mut self, connection: ConnectionNo, message: ServerMessage) {
+        // Between a step and its release the connection may have gone; the session keeps what must not be lost.
+        if !self.connection(connection).server_end {
+            return;
+        }
+        let device = self.connection(connection).device;
+        self.record(Occurrence::ServerSent { device, connection, message: message.clone() });
+        self.put_on_wire(device, Way::ToDevice, InFlight::ToDevice(connection, message));
+    }
+
+    fn put_on_wire(&mut self, index: DeviceIndex, way: Way, message: InFlight) {
+        if self.stage == Stage::Setup {
+            self.queue.push(self.now, Happening::Arrival(index, message));
+            return;
+        }
+        let device = &mut self.devices[index.index()];
+        if device.link.is_blocked(way) {
+            device.waiting[way as usize].push_back(message);
+            return;
+        }
+        let model = &self.models[device.link.model as usize];
+        match device.link.fate(self.now, way, model, self.plan.seed, index.0) {
+            Fate::Arrives(at) => self.queue.push(at, Happening::Arrival(index, message)),
+            Fate::ArrivesTwice(first, second) => {
+                if let Some(copy) = message.copy() {
+                    self.queue.push(second, Happening::Arrival(index, copy));
+                }
+                self.queue.push(first, Happening::Arrival(index, message));
+            }
+            Fate::IsLost => {}
+            Fate::BreaksTheConnection => {
+                let (InFlight::ToServer(connection, _)
+                | InFlight::ToDevice(connection, _)
+                | InFlight::CloseToDevice(connection)) = message;
+                // Noticed by both ends at once, but not in the middle of the step that sends.
+                self.queue.push(self.now, Happening::ServerNotices(connection));
+                self.queue.push(self.now, Happening::Arrival(index, InFlight::CloseToDevice(connection)));
+            }
+        }
+    }
+
+    fn arrive(&mut self, index: DeviceIndex, message: InFlight) {
+        let device = &mut self.devices[index.index()];
+        // What is under way when the link is cut waits like what is sent later.
+        let way = match message {
+            InFlight::ToServer(..) => Way::ToServer,
+            InFlight::ToDevice(..) | InFlight::CloseToDevice(_) => Way::ToDevice,
+        };
+        if device.link.is_blocked(way) {
+            device.waiting[way as usize].push_back(message);
+            return;
+        }
+        match message {
+            InFlight::ToServer(connection, message) => {
+                if !self.connection(connection).server_end || self.server.is_none() {
+                    return;
+                }
+                self.record(Occurrence::ServerReceived { device: index, connection, message: message.clone() });
+                self.step_server(ServiceInput::Message { connection, message });
+            }
+            InFlight::ToDevice(connection, message) => {
+                if !self.connection(connection).device_end {
+                    return;
+                }
+                self.record(Occurrence::DeviceReceived { device: index, connection, message: message.clone() });
+                match self.plan.device(index).kind {
+                    DeviceKind::Sdk => self.step_device(index, DeviceInput::Message(message)),
+                    DeviceKind::Raw => self.raw_received(index, &message),
+                }
+            }
+            InFlight::CloseToDevice(connection) => self.break_connection(connection, true, false),
+        }
+    }
+
+    /// What the network held back goes on its way: after a partition it takes the usual time, after a hold none.
+    fn let_go(&mut self, index: DeviceIndex, at_once: bool) {
+        for way in [Way::ToServer, Way::ToDevice] {
+            if self.devices[index.index()].link.is_blocked(way) {
+                continue;
+            }
+            for message in std::mem::take(&mut self.devices[index.index()].waiting[way as usize]) {
+                if at_once {
+                    self.arrive(index, message);
+                } else {
+                    self.put_on_wire(index, way, message);
+                }
+            }
+        }
+        self.try_to_connect(index);
+    }
+
+    // ---- raw devices ---------------------------------------------------------------------------------------------
+
+    fn raw_connect(&mut self, device: DeviceIndex) {
+        self.devices[device.index()].connecting = true;
+        self.try_to_connect(device);
+    }
+
+    fn raw_log_in(&mut self, device: DeviceIndex) {
+        self.devices[device.index()].raw.received = 0;
+        let identity = self.plan.device(device).identity.clone();
+        let login = Login { identity, user_sig: "".into(), resume: None };
+        self.send_from_device(device, ClientMessage::Login(login), None);
+    }
+
+    fn raw_received(&mut self, device: DeviceIndex, message: &ServerMessage) {
+        if let ServerMessage::Event { seq, event } = message {
+            let raw = &mut self.devices[device.index()].raw;
+            raw.received = raw.received.max(*seq);
+            if self.triggers.waits_for_events() {
+                self.fire(|triggers| triggers.on_heard(&event.event, device));
+            }
+        }
+    }
+}
+
+impl InFlight {
+    fn copy(&self) -> Option<Self> {
+        match self {
+            Self::ToServer(connection, message) => Some(Self::ToServer(*connection, message.clone())),
+            Self::ToDevice(connection, message) => Some(Self::ToDevice(*connection, message.clone())),
+            Self::CloseToDevice(_) => None,
+        }
+    }
+}
+
+impl Clock {
+    /// What the clock shows at `now`. A library reads a clock that never goes back: a jump back stops it.
+    fn shown(&self, now: Instant) -> Instant {
+        let passed = now.since(self.since).as_nanos();
+        let drift = i128::from(passed) * i128::from(self.ppm) / 1_000_000;
+        let passed = u64::try_from((i128::from(passed) + drift).max(0)).unwrap_or(u64::MAX);
+        self.shown + Duration::from_nanos(passed)
+    }
+
+    /// When the clock shows `shown`, rounded up so that it is not too early.
+    fn real(&self, shown: Instant) -> Instant {
+        if self.ppm == 0 {
+            return self.since + shown.since(self.shown);
+        }
+        let to_go = i128::from(shown.since(self.shown).as_nanos());
+        let real = (to_go * 1_000_000).div_euclid(1_000_000 + i128::from(self.ppm)) + 1;
+        self.since + Duration::from_nanos(u64::try_from(real).unwrap_or(u64::MAX))
+    }
+
+    fn change(&mut self, now: Instant, jump: i64, ppm: Option<i32>) {
+        let shown = self.shown(now);
+        // The node contract: time never decreases. A jump back is for the wall clock, which no library here reads.
+        self.shown = if jump > 0 { shown + Duration::from_nanos(jump.unsigned_abs()) } else { shown };
+        self.since = now;
+        self.ppm = ppm.unwrap_or(self.ppm);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! The author's steps: when they are set off, and what they do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Happening, Sim};
+use crate::plan::{Action, DeviceIndex, Direction, Plan, RawRequest, Trigger, When};
+use crate::protocol::call::{Call, CallNo};
+use crate::protocol::device::DeviceInput;
+use crate::protocol::event::Event;
+use crate::protocol::message::{ClientMessage, Content, Malformed, Request};
+use crate::protocol::vocabulary::{OperationName, RequestId};
+use crate::time::{Duration, Instant};
+use crate::trace::{DeviceChange, Occurrence};
+
+/// Which steps wait for what.
+pub(super) struct Triggers {
+    plan: Arc<Plan>,
+    active: bool,
+    /// The steps that wait for something seen or returned, with how often each device still has to.
+    waiting: Vec<Waiting>,
+    /// The operation of every open call, where some step waits for an answer.
+    open_calls: BTreeMap<(DeviceIndex, CallNo), OperationName>,
+    /// The steps that follow the beginning of another.
+    followers: BTreeMap<usize, Vec<(usize, Duration)>>,
+}
+
+struct Waiting {
+    step: usize,
+    left: BTreeMap<DeviceIndex, u32>,
+}
+
+impl Triggers {
+    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+        let mut followers: BTreeMap<usize, Vec<(usize, Duration)>> = BTreeMap::new();
+        for (step, planned) in plan.steps.iter().enumerate() {
+            if let When::After { trigger: Trigger::Begun(first), delay } = &planned.when {
+                followers.entry(*first).or_default().push((step, *delay));
+            }
+        }
+        Self { plan: plan.clone(), active: false, waiting: Vec::new(), open_calls: BTreeMap::new(), followers }
+    }
+
+    /// The scenario begins: what was seen in the setup sets nothing off.
+    pub(super) fn begin(&mut self) {
+        self.active = true;
+        for (step, planned) in self.plan.steps.iter().enumerate() {
+            let When::After { trigger: Trigger::Seen { by, nth, .. } | Trigger::Returned { by, nth, .. }, .. } =
+                &planned.when
+            else {
+                continue;
+            };
+            self.waiting.push(Waiting { step, left: by.iter().map(|device| (*device, *nth)).collect() });
+        }
+    }
+
+    /// The scenario is over: what happens in the epilogue sets nothing off.
+    pub(super) fn end(&mut self) {
+        self.active = false;
+    }
+
+    pub(super) fn take_absolute(&self) -> Vec<(usize, Instant)> {
+        let at = |(step, planned): (usize, &crate::plan::Step)| match planned.when {
+            When::At(at) => Some((step, at)),
+            When::After { .. } => None,
+        };
+        self.plan.steps.iter().enumerate().filter_map(at).collect()
+    }
+
+    pub(super) fn waits_for_events(&self) -> bool {
+        self.active && !self.waiting.is_empty()
+    }
+
+    pub(super) fn called(&mut self, device: DeviceIndex, call: CallNo, operation: OperationName) {
+        if self.active && !self.waiting.is_empty() {
+            self.open_calls.insert((device, call), operation);
+        }
+    }
+
+    pub(super) fn returned(&mut self, device: DeviceIndex, call: CallNo) -> Option<OperationName> {
+        if self.open_calls.is_empty() { None } else { self.open_calls.remove(&(device, call)) }
+    }
+
+    pub(super) fn on_heard(&mut self, heard: &Event, device: DeviceIndex) -> Vec<(usize, Duration)> {
+        self.count(device, |trigger| {
+            matches!(trigger, Trigger::Seen { event, room, .. }
+                if *event == heard.name() && room.as_ref().is_none_or(|room| heard.room_id() == Some(room)))
+        })
+    }
+
+    pub(super) fn on_returned(&mut self, returned: OperationName, device: DeviceIndex) -> Vec<(usize, Duration)> {
+        self.count(device, |trigger| matches!(trigger, Trigger::Returned { operation, .. } if *operation == returned))
+    }
+
+    pub(super) fn on_begun(&self, begun: usize) -> Vec<(usize, Duration)> {
+        self.followers.get(&begun).cloned().unwrap_or_default()
+    }
+
+    fn count(&mut self, device: DeviceIndex, matches: impl Fn(&Trigger) -> bool) -> Vec<(usize, Duration)> {
+        if !self.active {
+            return Vec::new();
+        }
+        let plan = self.plan.clone();
+        let mut set_off = Vec::new();
+        self.waiting.retain_mut(|waiting| {
+            let When::After { trigger, delay } = &plan.steps[waiting.step].when else {
+                unreachable!("only causal steps wait")
+            };
+            if !matches(trigger) {
+                return true;
+            }
+            if let Some(left) = waiting.left.get_mut(&device) {
+                *left -= 1;
+                if *left == 0 {
+                    waiting.left.remove(&device);
+                }
+            }
+            if waiting.left.is_empty() {
+                set_off.push((waiting.step, *delay));
+            }
+            !waiting.left.is_empty()
+        });
+        set_off
+    }
+}
+
+impl Sim {
+    pub(super) fn carry_out(&mut self, step: usize) {
+        if !self.triggers.active {
+            return; // The scenario ended before its turn came; the checks say so.
+        }
+        self.record(Occurrence::StepBegan { step });
+        for (next, delay) in self.triggers.on_begun(step) {
+            self.queue.push(self.now + delay, Happening::Step(next));
+        }
+        let plan = self.plan.clone();
+        match &plan.steps[step].action {
+            Action::Call { devices, call, .. } => {
+                for device in devices {
+                    self.call(*device, call.clone(), Some(step));
+                }
+            }
+            Action::Send { devices, request, .. } => {
+                for device in devices {
+                    self.send_raw(*device, request, step);
+                }
+            }
+            Action::On { devices, event, handler } => {
+                for device in devices {
+                    let (name, removes) = (handler.name.clone(), handler.removes.clone());
+                    self.step_device(*device, DeviceInput::On { event: *event, handler: name, removes });
+                }
+            }
+            Action::Off { devices, event, handler } => {
+                for device in devices {
+                    self.step_device(*device, DeviceInput::Off { event: *event, handler: handler.clone() });
+                }
+            }
+            Action::Offline { devices, noticed } => {
+                for device in devices {
+                    self.go_offline(*device, *noticed);
+                }
+            }
+            Action::Online { devices } => self.change_all(devices, DeviceChange::Online),
+            Action::Disconnect { devices } => self.change_all(devices, DeviceChange::Disconnected),
+            Action::Kill { devices } => self.change_all(devices, DeviceChange::Killed),
+            Action::Restart { devices } => self.change_all(devices, DeviceChange::Restarted),
+            Action::Heal { devices } => self.change_all(devices, DeviceChange::Healed),
+            Action::Release { devices } => self.change_all(devices, DeviceChange::Released),
+            Action::Partition { devices, direction } => {
+                for device in devices {
+                    self.partition(*device, *direction);
+                }
+            }
+            Action::Hold { devices, direction } => {
+                for device in devices {
+                    self.record(Occurrence::DeviceChanged { device: *device, change: DeviceChange::Held });
+                    self.devices[device.index()].link.hold(*direction);
+                }
+            }
+            Action::CrashServer { keep_unsynced } => self.crash_server(*keep_unsynced),
+            Action::RestartServer => {
+                if self.server.is_none() {
+                    self.start_server();
+                }
+            }
+            Action::ClockJump { devices, by } => self.change_clocks(devices, *by, None),
+            Action::ClockDrift { devices, ppm } => self.change_clocks(devices, 0, Some(*ppm)),
+        }
+    }
+
+    fn change_all(&mut self, devices: &[DeviceIndex], change: DeviceChange) {
+        for device in devices {
+            self.change(*device, change);
+        }
+    }
+
+    pub(super) fn change(&mut self, index: DeviceIndex, change: DeviceChange) {
+        self.record(Occurrence::DeviceChanged { device: index, change });
+        let connection = self.devices[index.index()].connection;
+        match change {
+            DeviceChange::Online => {
+                self.devices[index.index()].link.offline = false;
+                self.let_go(index, false);
+            }
+            DeviceChange::Disconnected => {
+                if let Some(connection) = connection {
+                    self.break_connection(connection, true, true);
+                }
+            }
+            DeviceChange::Killed => {
+                // Everything the program knew is lost; the operating system closes its connection.
+                let device = &mut self.devices[index.index()];
+                device.node = None;
+                device.connecting = false;
+                device.wake = None;
+                if let Some(connection) = connection {
+                    self.break_connection(connection, true, true);
+                }
+            }
+            DeviceChange::Restarted => {
+                if self.devices[index.index()].node.is_none() {
+                    self.start_device(index);
+                }
+            }
+            DeviceChange::Healed => {
+                self.devices[index.index()].link.heal();
+                self.let_go(index, false);
+            }
+            DeviceChange::Released => {
+                self.devices[index.index()].link.release();
+                self.let_go(index, true);
+            }
+            DeviceChange::Offline | DeviceChange::Partitioned | DeviceChange::Held | DeviceChange::ClockChanged => {
+                unreachable!("these carry more than a change, and have functions of their own")
+            }
+        }
+    }
+
+    pub(super) fn change_if_held(&mut self, index: DeviceIndex) {
+        if self.devices[index.index()].link.is_held() {
+            self.change(index, DeviceChange::Released);
+        }
+    }
+
+    fn go_offline(&mut self, index: DeviceIndex, noticed: bool) {
+        self.record(Occurrence::DeviceChanged { device: index, change: DeviceChange::Offline });
+        let device = &mut self.devices[index.index()];
+        device.link.offline = true;
+        device.waiting = Default::default();
+        if let Some(connection) = device.connection {
+            // The device knows at once that it has no network. The server learns of it by a closed connection, or when
+            // its keep-alive runs out.
+            self.break_connection(connection, true, noticed);
+            if !noticed {
+                let bound = self.plan.service.bounds.keep_alive_bound;
+                self.queue.push(self.now + bound, Happening::ServerNotices(connection));
+            }
+        }
+    }
+
+    fn partition(&mut self, index: DeviceIndex, direction: Direction) {
+        self.record(Occurrence::DeviceChanged { device: index, change: DeviceChange::Partitioned });
+        let bound = self.plan.service.bounds.keep_alive_bound;
+        let link = &mut self.devices[index.index()].link;
+        let already = link.is_partitioned();
+        link.partition(direction);
+        if !already {
+            let partition = link.partitions;
+            self.queue.push(self.now + bound, Happening::KeepAlive(index, partition));
+        }
+    }
+
+    fn crash_server(&mut self, keep_unsynced: bool) {
+        if self.server.take().is_none() {
+            return;
+        }
+        self.record(Occurrence::ServerCrashed);
+        self.server_wake = None;
+        // What was not durable is lost, unless the disk had got so far all the same; what was not said is never said.
+        for (_, output) in std::mem::take(&mut self.disk.unsynced) {
+            if let (true, super::ServiceOutput::Persist(record)) = (keep_unsynced, output) {
+                self.disk.store(record);
+            }
+        }
+        for index in 0..self.connections.len() {
+            let connection = &mut self.connections[index];
+            if connection.server_end {
+                connection.server_end = false;
+                let device = connection.device;
+                let number = crate::protocol::message::ConnectionNo(u32::try_from(index + 1).expect("numbered so"));
+                self.put_on_wire(device, super::Way::ToDevice, super::InFlight::CloseToDevice(number));
+            }
+        }
+    }
+
+    fn change_clocks(&mut self, devices: &[DeviceIndex], jump: i64, ppm: Option<i32>) {
+        for device in devices {
+            self.record(Occurrence::DeviceChanged { device: *device, change: DeviceChange::ClockChanged });
+            self.devices[device.index()].clock.change(self.now, jump, ppm);
+            // Whatever its library waits for may be due now.
+            self.devices[device.index()].wake = None;
+            self.step_device(*device, DeviceInput::Deadline);
+        }
+    }
+
+    fn send_raw(&mut self, device: DeviceIndex, request: &RawRequest, step: usize) {
+        if request.operation == OperationName::Login.name() {
+            self.raw_connect(device);
+            return;
+        }
+        let raw = &mut self.devices[device.index()].raw;
+        raw.requests += 1;
+        let id = match &request.id {
+            Some(id) => RequestId::from(&**id),
+            None => RequestId::from(format!("raw-{}", raw.requests)),
+        };
+        let received = raw.received;
+        let message = ClientMessage::Request(Request { id, received, content: request.content() });
+        self.send_from_device(device, message, Some(step));
+    }
+}
+
+impl RawRequest {
+    /// What the server makes of it.
+    fn content(&self) -> Content {
+        let mut args = self.args.clone();
+        if let (Some(attempt), Some(args)) = (&self.attempt, args.as_object_mut()) {
+            args.insert("attempt".into(), serde_json::json!(attempt));
+        }
+        let whole = serde_json::json!({ "operation": self.operation, "args": args });
+        match serde_json::from_value::<Call>(whole) {
+            Ok(call) => Content::Call(Arc::new(call)),
+            Err(error) => Content::Malformed(Arc::new(Malformed {
+                operation: self.operation.clone(),
+                args,
+                reason: error.to_string(),
+            })),
+        }
+    }
+}
