@@ -257,6 +257,3 @@ impl Room {
         *user == self.owner || self.members.get(user).is_some_and(|member| member.role == Role::Administrator)
     }
 }
-
-#[cfg(test)]
-mod tests;

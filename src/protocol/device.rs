@@ -524,6 +524,3 @@ impl Node for Device {
         [request, login, self.gap_deadline].into_iter().flatten().min()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -592,6 +592,3 @@ impl Service {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
