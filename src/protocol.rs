@@ -6,6 +6,7 @@
 
 pub mod bounds;
 pub mod call;
+pub mod codec;
 pub mod core;
 pub mod device;
 pub mod event;
