@@ -2,14 +2,16 @@
 //!
 //! Everything here is sans-IO: values without a clock, a socket or randomness of their own. The module knows nothing of
 //! scenarios, worlds or files, and reads top-down: the words ([`vocabulary`], [`bounds`]), what is said ([`call`],
-//! [`event`], [`message`]), and who says it (`service`, `device`).
+//! [`event`], [`message`]), what must hold ([`requirements`]), and who says it (`service`, `device`).
 
 pub mod bounds;
 pub mod call;
+pub mod codec;
 pub mod core;
 pub mod device;
 pub mod event;
 pub mod message;
+pub mod requirements;
 pub mod service;
 mod session;
 pub mod vocabulary;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::event::{Invitation, RoomInfo, UserInfo};
 use super::vocabulary::{
@@ -132,7 +132,7 @@ pub enum Call {
         /// Whom to call.
         user_id_list: Vec<UserId>,
         /// Seconds until the call gives up; 0 means never (INV-11).
-        #[serde(default)]
+        #[serde(default, serialize_with = "whole_if_it_is")]
         timeout: f64,
         /// Handed to the invitee byte for byte (INV-12).
         #[serde(default)]
@@ -172,7 +172,7 @@ pub enum Call {
         #[serde(default = "no_cursor")]
         cursor: Cursor,
         /// The page size; 0 means the default (LST-4). A number as given, since the server must refuse -1 and 1.5.
-        #[serde(default)]
+        #[serde(default, serialize_with = "whole_if_it_is")]
         count: f64,
     },
 }
@@ -183,6 +183,18 @@ fn conference() -> RoomType {
 
 fn no_cursor() -> Cursor {
     Cursor::from("")
+}
+
+/// Writes 30 and not 30.0, as every other language would.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn whole_if_it_is<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    // Below 2^53 every whole number has exactly one double.
+    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    if number.trunc() == *number && number.abs() < WHOLE_MAX {
+        serializer.serialize_i64(*number as i64)
+    } else {
+        serializer.serialize_f64(*number)
+    }
 }
 
 impl Call {
