@@ -13,3 +13,5 @@ pub mod protocol;
 pub mod plan;
 
 pub mod trace;
+
+pub mod check;
