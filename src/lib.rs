@@ -15,3 +15,5 @@ pub mod plan;
 pub mod trace;
 
 pub mod world;
+
+pub mod check;

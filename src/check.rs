@@ -1,0 +1,135 @@
+//! Is it legal: what a trace shows, held against what its author expects and against what the protocol requires.
+//!
+//! A checker watches and never drives: it gets a trace that is over, and knows nothing of worlds. [`judge`] runs three
+//! things: the scenario's own [`expectations`] and call [`results`], and the always-checks in [`CHECKS`], which hold on
+//! every run of every kind, one property a file. Each always-check says at which boundary it judges (TERM-4): a server on
+//! its wire, a device at its API, so that a client library that filters can't hide a server's fault.
+//!
+//! What this module does not do: it gives no verdict. A profile that declares a variant of a requirement drops findings
+//! by their [`Finding::requirements`]; that, known failures and snapshots come after it.
+
+mod expectations;
+mod final_lists;
+mod matching;
+mod results;
+
+use std::fmt;
+
+use crate::plan::{DeviceIndex, Place, RequirementId};
+use crate::trace::Trace;
+
+/// Something that should not be so.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Finding {
+    /// The check that found it: the name of an [`AlwaysCheck`], or `expectations` or `results`.
+    pub check: &'static str,
+    /// The requirements that it breaks; for an expectation those that its author named, which may be none.
+    pub requirements: Vec<RequirementId>,
+    /// Who, what and when, in a sentence.
+    pub message: String,
+    /// The moment that shows it, as an index of [`Trace::moments`].
+    pub moment: Option<usize>,
+    /// The author's line, if it has one.
+    pub place: Option<Place>,
+    /// The devices concerned.
+    pub devices: Vec<DeviceIndex>,
+    /// What should have been and what was, where that can be laid side by side.
+    pub difference: Option<Difference>,
+}
+
+/// What should have been seen, and the most similar thing that was: each may have several lines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// What was expected.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// What the checks say of a trace.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Judgement {
+    /// What should not be so: first the author's expectations in the order of the file, then the always-checks.
+    pub findings: Vec<Finding>,
+    /// How many more findings there were than [`FINDINGS_MAX`] of a check.
+    pub left_out: usize,
+}
+
+/// Of each check no more findings than these are kept: one fault of a server may show at a million devices.
+pub const FINDINGS_MAX: usize = 50;
+
+/// Where a check looks (TERM-4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Boundary {
+    /// What the server receives and sends.
+    ServerWire,
+    /// What the application calls, gets back and hears.
+    DeviceApi,
+    /// Each server and each device at its own boundary.
+    Both,
+}
+
+impl fmt::Display for Boundary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ServerWire => "the server's wire",
+            Self::DeviceApi => "the device's API",
+            Self::Both => "the server's wire and the device's API",
+        })
+    }
+}
+
+/// A property that holds on every run.
+pub struct AlwaysCheck {
+    /// Its name, in reports.
+    pub name: &'static str,
+    /// The requirements that it watches over.
+    pub requirements: &'static [&'static str],
+    /// Where it looks.
+    pub boundary: Boundary,
+    /// What it holds to be so, in a sentence.
+    pub promise: &'static str,
+}
+
+/// The always-checks.
+pub const CHECKS: &[AlwaysCheck] = &[];
+
+/// Holds a trace against its author's expectations and against the protocol.
+#[must_use]
+pub fn judge(trace: &Trace) -> Judgement {
+    let mut judgement = Judgement::default();
+    judgement.take(results::judge(trace));
+    judgement.take(expectations::judge(trace));
+    judgement
+}
+
+impl Judgement {
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn take(&mut self, findings: Findings) {
+        self.left_out += findings.left_out;
+        self.findings.extend(findings.kept);
+    }
+}
+
+/// The findings of one check, as they come.
+#[derive(Debug, Default)]
+struct Findings {
+    kept: Vec<Finding>,
+    left_out: usize,
+}
+
+impl Findings {
+    /// Adds a finding; what it says is asked only if it will be kept.
+    fn add(&mut self, finding: impl FnOnce() -> Finding) {
+        if self.kept.len() < FINDINGS_MAX {
+            self.kept.push(finding());
+        } else {
+            self.left_out += 1;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the devices that the author speaks of heard and had answered in the body.
+
+use std::collections::BTreeMap;
+
+use crate::plan::{DeviceIndex, Expected, Sighting};
+use crate::protocol::event::Event;
+use crate::protocol::vocabulary::OperationName;
+use crate::time::Instant;
+use crate::trace::{CallNo, Occurrence, Stage, Trace};
+
+/// One event that a device heard.
+pub(super) struct Hearing<'t> {
+    /// When, since the body began.
+    pub(super) at: Instant,
+    /// As an index of [`Trace::moments`].
+    pub(super) moment: usize,
+    event: &'t Event,
+}
+
+impl<'t> Hearing<'t> {
+    /// What.
+    pub(super) fn event(&self) -> &'t Event {
+        self.event
+    }
+}
+
+/// The body of a run, as far as expectations speak of it.
+pub(super) struct Body<'t> {
+    heard: Vec<Vec<Hearing<'t>>>,
+    returned: BTreeMap<(DeviceIndex, OperationName), Vec<usize>>,
+}
+
+impl<'t> Body<'t> {
+    /// Reads the trace once.
+    pub(super) fn of(trace: &'t Trace) -> Self {
+        let wanted = wanted(trace);
+        let mut body =
+            Self { heard: trace.plan.devices.iter().map(|_| Vec::new()).collect(), returned: BTreeMap::new() };
+        let mut calls: BTreeMap<(DeviceIndex, CallNo), OperationName> = BTreeMap::new();
+        let mut origin = None;
+        for (index, moment) in trace.moments.iter().enumerate() {
+            match &moment.what {
+                Occurrence::Stage(Stage::Body) => origin = Some(moment.at),
+                Occurrence::Stage(Stage::Epilogue | Stage::FinalLists) => break,
+                Occurrence::Heard { device, event } if wanted[device.index()] => {
+                    let Some(origin) = origin else { continue };
+                    let at = Instant::START + moment.at.since(origin);
+                    body.heard[device.index()].push(Hearing { at, moment: index, event: &event.event });
+                }
+                Occurrence::Called { device, call, content, .. } if wanted[device.index()] && origin.is_some() => {
+                    calls.insert((*device, *call), content.operation());
+                }
+                Occurrence::Returned { device, call, .. } if wanted[device.index()] => {
+                    if let Some(operation) = calls.remove(&(*device, *call)) {
+                        body.returned.entry((*device, operation)).or_default().push(index);
+                    }
+                }
+                _ => {}
+            }
+        }
+        body
+    }
+
+    /// What a device heard, in order.
+    pub(super) fn heard(&self, device: DeviceIndex) -> &[Hearing<'t>] {
+        &self.heard[device.index()]
+    }
+
+    /// When a device had calls of an operation answered.
+    pub(super) fn returned(&self, device: DeviceIndex, operation: OperationName) -> impl Iterator<Item = usize> + '_ {
+        self.returned.get(&(device, operation)).into_iter().flatten().copied()
+    }
+}
+
+/// The devices that any expectation speaks of.
+fn wanted(trace: &Trace) -> Vec<bool> {
+    let mut wanted = vec![false; trace.plan.devices.len()];
+    let mut want = |devices: &[DeviceIndex]| devices.iter().for_each(|device| wanted[device.index()] = true);
+    for expectation in &trace.plan.expectations {
+        match &expectation.what {
+            Expected::Hears { devices, .. } | Expected::Never { devices, .. } => want(devices),
+            Expected::Before { first, then } => {
+                for sighting in [first, then] {
+                    match sighting {
+                        Sighting::Hears { by, .. } | Sighting::Returned { by, .. } => want(by),
+                    }
+                }
+            }
+            Expected::FinalList { .. } => {}
+        }
+    }
+    wanted
+}

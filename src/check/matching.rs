@@ -1,0 +1,146 @@
+//! Does JSON that was seen contain the JSON that was expected, and if not, where do they differ.
+//!
+//! Objects match partially: every expected key must be there and match. Lists match item by item and in length. Numbers
+//! are compared as numbers, so that 1 and 1.0 are the same. It knows nothing of events or calls; it only knows the
+//! names that the API gives to the numbers of its enumerations, to print them.
+
+use serde_json::{Map, Value};
+
+use crate::protocol::vocabulary::{InvitationStatus, Role, RoomType};
+
+/// One field that differs.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct FieldDifference {
+    /// Where: `invitation.status`, `invitationList[2].invitee.userId`; empty for the whole.
+    pub(super) path: String,
+    /// What was expected there.
+    pub(super) expected: String,
+    /// What was there.
+    pub(super) seen: String,
+}
+
+/// Whether `seen` contains `expected`.
+pub(super) fn matches(expected: &Value, seen: &Value) -> bool {
+    match (expected, seen) {
+        (Value::Object(expected), Value::Object(seen)) => {
+            expected.iter().all(|(key, value)| seen.get(key).is_some_and(|seen| matches(value, seen)))
+        }
+        (Value::Array(expected), Value::Array(seen)) => {
+            expected.len() == seen.len() && expected.iter().zip(seen).all(|(expected, seen)| matches(expected, seen))
+        }
+        _ => same_scalar(expected, seen),
+    }
+}
+
+/// Whether a pattern asks for nothing: null, or an object without keys.
+pub(super) fn asks_nothing(pattern: &Value) -> bool {
+    pattern.is_null() || pattern.as_object().is_some_and(Map::is_empty)
+}
+
+/// Every field in which `seen` fails to contain `expected`.
+pub(super) fn differences(expected: &Value, seen: &Value) -> Vec<FieldDifference> {
+    let mut found = Vec::new();
+    walk(expected, seen, &mut String::new(), &mut found);
+    found
+}
+
+/// What of `seen` the expected value speaks about: for showing the two side by side.
+pub(super) fn restricted(expected: &Value, seen: &Value) -> Value {
+    match (expected, seen) {
+        (Value::Object(expected), Value::Object(seen)) => Value::Object(
+            expected.iter().filter_map(|(key, value)| Some((key.clone(), restricted(value, seen.get(key)?)))).collect(),
+        ),
+        (Value::Array(expected), Value::Array(seen)) => Value::Array(
+            seen.iter()
+                .enumerate()
+                .map(|(i, item)| expected.get(i).map_or_else(|| item.clone(), |expected| restricted(expected, item)))
+                .collect(),
+        ),
+        _ => seen.clone(),
+    }
+}
+
+/// JSON on several lines, for a side of a difference.
+pub(super) fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).expect("a value has string keys")
+}
+
+/// A list of differences as one phrase.
+pub(super) fn phrase(differences: &[FieldDifference]) -> String {
+    const SHOWN_MAX: usize = 4;
+    let mut parts: Vec<String> = differences
+        .iter()
+        .take(SHOWN_MAX)
+        .map(|one| {
+            let place = if one.path.is_empty() { String::new() } else { format!("{} ", one.path) };
+            format!("{place}should be {}, was {}", one.expected, one.seen)
+        })
+        .collect();
+    if differences.len() > SHOWN_MAX {
+        parts.push(format!("and {} more fields differ", differences.len() - SHOWN_MAX));
+    }
+    parts.join("; ")
+}
+
+fn same_scalar(expected: &Value, seen: &Value) -> bool {
+    expected == seen
+        || matches!((expected.as_f64(), seen.as_f64()), (Some(one), Some(other)) if one.to_bits() == other.to_bits())
+}
+
+fn walk(expected: &Value, seen: &Value, path: &mut String, found: &mut Vec<FieldDifference>) {
+    let mut note = |path: &str, expected: String, seen: String| {
+        found.push(FieldDifference { path: path.to_owned(), expected, seen });
+    };
+    match (expected, seen) {
+        (Value::Object(expected), Value::Object(seen)) => {
+            for (key, value) in expected {
+                let length = path.len();
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(key);
+                match seen.get(key) {
+                    Some(seen) => walk(value, seen, path, found),
+                    None => found.push(FieldDifference {
+                        path: path.clone(),
+                        expected: shown(path, value),
+                        seen: "absent".to_owned(),
+                    }),
+                }
+                path.truncate(length);
+            }
+        }
+        (Value::Array(expected), Value::Array(seen)) => {
+            if expected.len() != seen.len() {
+                note(path, items(expected.len()), items(seen.len()));
+            }
+            for (i, (expected, seen)) in expected.iter().zip(seen).enumerate() {
+                let length = path.len();
+                path.push_str(&format!("[{i}]"));
+                walk(expected, seen, path, found);
+                path.truncate(length);
+            }
+        }
+        _ if !same_scalar(expected, seen) => note(path, shown(path, expected), shown(path, seen)),
+        _ => {}
+    }
+}
+
+fn items(count: usize) -> String {
+    if count == 1 { "a list of 1 item".to_owned() } else { format!("a list of {count} items") }
+}
+
+/// A value as a message shows it: with the API's name where the field holds an enumeration.
+fn shown(path: &str, value: &Value) -> String {
+    let field = path.rsplit('.').next().unwrap_or(path);
+    let name = value.as_u64().and_then(|number| match field {
+        "status" => InvitationStatus::from_number(number).map(InvitationStatus::name),
+        "userRole" => Role::from_number(number).map(Role::name),
+        "roomType" => RoomType::from_number(number).map(RoomType::name),
+        _ => None,
+    });
+    match name {
+        Some(name) => format!("{name} ({value})"),
+        None => value.to_string(),
+    }
+}
