@@ -8,8 +8,12 @@ pub mod time;
 
 pub mod seed;
 
+pub mod file;
+
 pub mod protocol;
 
 pub mod plan;
 
 pub mod trace;
+
+pub mod snapshot;
