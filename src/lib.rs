@@ -8,6 +8,8 @@ pub mod time;
 
 pub mod seed;
 
+pub mod file;
+
 pub mod protocol;
 
 pub mod plan;
@@ -17,3 +19,5 @@ pub mod trace;
 pub mod world;
 
 pub mod check;
+
+pub mod snapshot;

@@ -3,6 +3,12 @@
 //! A trace holds no opinion. It is recorded at three boundaries that the checks keep apart (TERM-4): the application's
 //! (calls, results, events), the device's end of the wire, and the server's.
 
+pub mod text;
+pub mod words;
+
+#[cfg(test)]
+pub(crate) mod sample;
+
 use std::sync::Arc;
 
 use crate::plan::{DeviceIndex, Plan};

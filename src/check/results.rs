@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, VecDeque};
 use super::matching::{asks_nothing, differences, matches, phrase, pretty, restricted};
 use super::{Difference, Finding, Findings};
 use crate::plan::{Action, DeviceIndex, ExpectedOutcome, ExpectedResult, Step, Trigger, When};
+use crate::protocol::call::CallNo;
 use crate::protocol::call::Reply;
+use crate::protocol::message::ConnectionNo;
 use crate::protocol::message::{ClientMessage, ServerMessage};
 use crate::protocol::vocabulary::{ApiError, ErrorCode, EventName, OperationName, RequestId, RoomId};
-use crate::trace::{CallNo, ConnectionNo, Moment, Occurrence, Stage, Trace};
+use crate::trace::{Moment, Occurrence, Stage, Trace};
 
 const NAME: &str = "results";
 

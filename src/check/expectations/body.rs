@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::plan::{DeviceIndex, Expected, Sighting};
+use crate::protocol::call::CallNo;
 use crate::protocol::event::Event;
 use crate::protocol::vocabulary::OperationName;
 use crate::time::Instant;
-use crate::trace::{CallNo, Occurrence, Stage, Trace};
+use crate::trace::{Occurrence, Stage, Trace};
 
 /// One event that a device heard.
 pub(super) struct Hearing<'t> {
