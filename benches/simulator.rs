@@ -1,0 +1,42 @@
+//! How many messages a second the simulator delivers, with and without the checks, and what idle devices cost.
+
+#[expect(dead_code, reason = "each bench uses some of it")]
+mod support;
+
+use std::hint::black_box;
+
+use convoke::{check, world};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+
+fn busy(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("simulator/busy");
+    group.sample_size(10);
+    for devices in [10, 100, 1_000] {
+        let rounds = 60_000 / u64::from(devices).max(1) / 10 + 1;
+        let plan = support::calls_and_cancels(devices, rounds);
+        group.throughput(Throughput::Elements(support::messages_of(devices, rounds)));
+        group.bench_function(format!("{devices} devices, trace only"), |bencher| {
+            bencher.iter_batched(|| plan.clone(), |plan| world::sim::run(&plan).expect("made"), BatchSize::PerIteration);
+        });
+        group.bench_function(format!("{devices} devices, trace and checks"), |bencher| {
+            bencher.iter(|| black_box(check::judge(&world::sim::run(&plan).expect("made"))));
+        });
+    }
+    group.finish();
+}
+
+fn idle(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("simulator/a virtual day, mostly idle");
+    group.sample_size(10);
+    for devices in [100, 1_000, 10_000] {
+        let plan = support::mostly_idle(devices);
+        group.throughput(Throughput::Elements(u64::from(devices)));
+        group.bench_function(format!("{devices} devices"), |bencher| {
+            bencher.iter(|| world::sim::run(&plan).expect("made"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, busy, idle);
+criterion_main!(benches);
