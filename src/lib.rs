@@ -10,6 +10,8 @@ pub mod seed;
 
 pub mod protocol;
 
+pub mod scenario;
+
 pub mod plan;
 
 pub mod trace;
