@@ -12,6 +12,8 @@ pub mod file;
 
 pub mod protocol;
 
+pub mod scenario;
+
 pub mod plan;
 
 pub mod trace;

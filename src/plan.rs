@@ -4,6 +4,8 @@
 //! A plan says nothing of how it is carried out: worlds do that, and a world that can't enact something says so. It is
 //! part of every saved trace, so that the trace can be judged again without the scenario.
 
+pub mod compile;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -487,7 +489,8 @@ pub struct ExpectedResult {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ExpectedOutcome {
-    /// It succeeds, and what it returns matches.
+    /// It succeeds, and what it returns matches: objects partially, lists in length and item by item; null matches
+    /// anything.
     Returns(Value),
     /// It fails with this code.
     Fails(ErrorCode),
