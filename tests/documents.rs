@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Once;
 
 use convoke::protocol::message::{ClientMessage, Content, ServerMessage};
 use convoke::protocol::vocabulary::{EventName, OperationName};
@@ -27,15 +28,31 @@ const GENERATED: &[Generated] = &[(
 #[test]
 fn generated_parts_are_fresh() {
     for (path, parts) in GENERATED {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        let written = fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read {path}: {error}"));
-        let fresh = parts.iter().fold(written.clone(), |text, (name, generate)| with_part(&text, name, &generate()));
-        if std::env::var_os("CONVOKE_REGENERATE").is_some() {
-            fs::write(&file, fresh).unwrap_or_else(|error| panic!("failed to write {path}: {error}"));
-        } else {
-            assert!(fresh == written, "{path} is stale; run CONVOKE_REGENERATE=1 cargo test --test documents");
-        }
+        let text = document(path);
+        let fresh = regenerated(&text, parts);
+        assert!(fresh == text, "{path} is stale; run CONVOKE_REGENERATE=1 cargo test --test documents");
     }
+}
+
+/// A document, regenerated if that is asked for: once, before any test reads it.
+fn document(path: &str) -> String {
+    static REGENERATE: Once = Once::new();
+    let file = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let read =
+        |path: &str| fs::read_to_string(file(path)).unwrap_or_else(|error| panic!("failed to read {path}: {error}"));
+    REGENERATE.call_once(|| {
+        if std::env::var_os("CONVOKE_REGENERATE").is_some() {
+            for (path, parts) in GENERATED {
+                fs::write(file(path), regenerated(&read(path), parts))
+                    .unwrap_or_else(|error| panic!("failed to write {path}: {error}"));
+            }
+        }
+    });
+    read(path).replace("\r\n", "\n")
+}
+
+fn regenerated(text: &str, parts: &[(&str, fn() -> String)]) -> String {
+    parts.iter().fold(text.to_owned(), |text, (name, generate)| with_part(&text, name, &generate()))
 }
 
 /// The text with what stands between the markers of this part replaced.
@@ -46,8 +63,7 @@ fn with_part(text: &str, name: &str, part: &str) -> String {
 }
 
 fn protocol() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md");
-    fs::read_to_string(path).expect("the document exists").replace("\r\n", "\n")
+    document("docs/PROTOCOL.md")
 }
 
 /// The blocks that are fenced with this after the backticks.
