@@ -17,11 +17,11 @@ pub enum BoundValue {
 }
 
 macro_rules! bounds {
-    ($($(#[$doc:meta])* $name:ident: $kind:ident = $default:expr,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident: $kind:ident = $default:expr,)*) => {
         /// All bounds. See each field for the requirement that it belongs to.
         #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
-        pub struct Bounds { $($(#[$doc])* pub $name: bounds!(@type $kind),)* }
+        pub struct Bounds { $($(#[doc = $doc])* pub $name: bounds!(@type $kind),)* }
 
         impl Default for Bounds {
             fn default() -> Self {
@@ -32,6 +32,9 @@ macro_rules! bounds {
         impl Bounds {
             /// The names of all bounds.
             pub const NAMES: &[&str] = &[$(stringify!($name),)*];
+
+            /// The names of all bounds, each with what it is.
+            pub const DESCRIPTIONS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),*)),)*];
 
             /// The bound of this name.
             #[must_use]
@@ -93,4 +96,19 @@ bounds! {
     undelivered_max: Count = 100_000,
     /// After how many events received the client library acknowledges, if no request does so first.
     acknowledge_every: Count = 64,
+}
+
+/// All bounds with their defaults, as a Markdown table.
+#[must_use]
+pub fn markdown() -> String {
+    let defaults = Bounds::default();
+    let mut table = "| bound | default | what it is |\n|---|---|---|\n".to_owned();
+    for (name, description) in Bounds::DESCRIPTIONS {
+        let default = match defaults.get(name).expect("every bound has a value") {
+            BoundValue::Duration(duration) => duration.to_string(),
+            BoundValue::Count(count) => count.to_string(),
+        };
+        table.push_str(&format!("| `{name}` | {default} | {} |\n", description.trim()));
+    }
+    table
 }

@@ -249,7 +249,7 @@ fn markdown_of(requirement: &Requirement, page: &mut String) {
         match part {
             Part::Words(words) => page.push_str(words),
             Part::Bound { name, value } => {
-                write!(page, "{{[{name}](#bounds): {value}}}").expect("strings take everything");
+                write!(page, "`{{{name}: {value}}}`").expect("strings take everything");
             }
         }
     }

@@ -395,12 +395,18 @@ impl EventName {
 pub struct ErrorCode(pub i32);
 
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $number:literal;)*) => {
         impl ErrorCode {
-            $($(#[$doc])* pub const $name: Self = Self($number);)*
+            $($(#[doc = $doc])* pub const $name: Self = Self($number);)*
 
             /// The codes that the protocol uses, with their names.
             pub const NAMED: &[(Self, &str)] = &[$((Self::$name, concat!("ERR_", stringify!($name))),)*];
+
+            /// What a code that the protocol uses means, in a sentence.
+            #[must_use]
+            pub fn meaning(self) -> Option<&'static str> {
+                match self { $(Self::$name => Some(concat!($($doc),*).trim()),)* _ => None }
+            }
         }
     };
 }
@@ -525,6 +531,36 @@ numbers! {
     Revision(u64);
     /// Which ring of one user in one instance, from 1; never used twice in an instance (TERM-3).
     AttemptNo(u32);
+}
+
+/// The enumerations with their numbers, as a Markdown table.
+#[must_use]
+pub fn enumerations_markdown() -> String {
+    let mut table = "| enumeration | members |\n|---|---|\n".to_owned();
+    macro_rules! row {
+        ($api:literal, $name:ident) => {
+            let members: Vec<_> = $name::ALL.iter().map(|member| format!("{} {member}", member.number())).collect();
+            table.push_str(&format!("| `{}` | {} |\n", $api, members.join(", ")));
+        };
+    }
+    row!("TUIInvitationStatus", InvitationStatus);
+    row!("TUIInvitationCode", InvitationCode);
+    row!("TUIInvitationRejectedReason", RejectedReason);
+    row!("TUIRole", Role);
+    row!("TUIRoomType", RoomType);
+    row!("TUIKickedOutOfRoomReason", KickedOutOfRoomReason);
+    row!("TUIRoomDismissedReason", RoomDismissedReason);
+    table
+}
+
+/// The error codes that the protocol uses, as a Markdown table.
+#[must_use]
+pub fn errors_markdown() -> String {
+    let mut table = "| code | name | meaning |\n|---|---|---|\n".to_owned();
+    for (code, name) in ErrorCode::NAMED {
+        table.push_str(&format!("| {code} | {name} | {} |\n", code.meaning().expect("every named code has one")));
+    }
+    table
 }
 
 #[cfg(test)]
