@@ -1,6 +1,5 @@
 //! How many messages a second the simulator delivers, with and without the checks, and what idle devices cost.
 
-#[expect(dead_code, reason = "each bench uses some of it")]
 mod support;
 
 use std::hint::black_box;
@@ -16,7 +15,11 @@ fn busy(criterion: &mut Criterion) {
         let plan = support::calls_and_cancels(devices, rounds);
         group.throughput(Throughput::Elements(support::messages_of(devices, rounds)));
         group.bench_function(format!("{devices} devices, trace only"), |bencher| {
-            bencher.iter_batched(|| plan.clone(), |plan| world::sim::run(&plan).expect("made"), BatchSize::PerIteration);
+            bencher.iter_batched(
+                || plan.clone(),
+                |plan| world::sim::run(&plan).expect("made"),
+                BatchSize::PerIteration,
+            );
         });
         group.bench_function(format!("{devices} devices, trace and checks"), |bencher| {
             bencher.iter(|| black_box(check::judge(&world::sim::run(&plan).expect("made"))));

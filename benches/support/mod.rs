@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use convoke::plan::{
-    Account, Action, DeviceIndex, DeviceKind, Network, Place, Plan, PlannedDevice, ServicePlan, SetupCall, SnapshotPlan,
-    Source, Step, When,
+    Account, Action, DeviceIndex, DeviceKind, Network, Place, Plan, PlannedDevice, ServicePlan, SetupCall,
+    SnapshotPlan, Source, Step, When,
 };
 use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{Call, DeviceIdentity};
@@ -14,7 +14,7 @@ use convoke::time::Instant;
 
 /// `devices` devices (rounded down to threes) over 20 ms links. In each of `rounds` rounds a second apart, the member of
 /// every group calls its invitee and takes the call back: two requests, two responses, six events.
-pub fn calls_and_cancels(devices: u32, rounds: u64) -> Arc<Plan> {
+pub(crate) fn calls_and_cancels(devices: u32, rounds: u64) -> Arc<Plan> {
     let groups = devices / 3;
     let mut plan = empty_plan();
     let (mut login, mut create, mut enter) = (Vec::new(), Vec::new(), Vec::new());
@@ -53,12 +53,12 @@ pub fn calls_and_cancels(devices: u32, rounds: u64) -> Arc<Plan> {
 }
 
 /// The messages of [`calls_and_cancels`] after the setup: five for every call and every cancel.
-pub fn messages_of(devices: u32, rounds: u64) -> u64 {
+pub(crate) fn messages_of(devices: u32, rounds: u64) -> u64 {
     u64::from(devices / 3) * rounds * 10
 }
 
 /// As many devices that are connected and do nothing for a virtual day, and one group that calls once.
-pub fn mostly_idle(devices: u32) -> Arc<Plan> {
+pub(crate) fn mostly_idle(devices: u32) -> Arc<Plan> {
     let mut plan = (*calls_and_cancels(3, 1)).clone();
     let day = Instant::from_millis(86_400_000);
     for number in 3..devices {

@@ -141,6 +141,7 @@ impl Compiler<'_> {
             worlds: scenario.worlds.iter().map(|world| world.value.into()).collect(),
             seed,
             service: ServicePlan {
+                checkpoint_every: ServicePlan::default().checkpoint_every,
                 bounds: self.bounds.clone(),
                 rate_limits: scenario.service.rate_limits,
                 sync: self.duration_or(scenario.service.sync.as_ref(), Duration::ZERO),
