@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::{Happening, Sim};
 use crate::plan::{Action, DeviceIndex, Direction, Plan, RawRequest, Trigger, When};
-use crate::protocol::call::{Call, CallNo};
+use crate::protocol::call::CallNo;
+use crate::protocol::codec;
 use crate::protocol::device::DeviceInput;
 use crate::protocol::event::Event;
-use crate::protocol::message::{ClientMessage, Content, Malformed, Request};
+use crate::protocol::message::{ClientMessage, Content, Request};
 use crate::protocol::vocabulary::{OperationName, RequestId};
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Occurrence};
@@ -328,14 +329,6 @@ impl RawRequest {
         if let (Some(attempt), Some(args)) = (&self.attempt, args.as_object_mut()) {
             args.insert("attempt".into(), serde_json::json!(attempt));
         }
-        let whole = serde_json::json!({ "operation": self.operation, "args": args });
-        match serde_json::from_value::<Call>(whole) {
-            Ok(call) => Content::Call(Arc::new(call)),
-            Err(error) => Content::Malformed(Arc::new(Malformed {
-                operation: self.operation.clone(),
-                args,
-                reason: error.to_string(),
-            })),
-        }
+        codec::content_from(&self.operation, args)
     }
 }
