@@ -12,10 +12,11 @@ use convoke::protocol::vocabulary::{EventName, OperationName};
 use convoke::protocol::{bounds, codec, requirements, vocabulary};
 use serde_json::{Map, Value, json};
 
-/// Each document, the names of its generated parts, and what generates them.
-type Generated = (&'static str, &'static [(&'static str, fn() -> String)]);
+/// The name of a generated part, and what generates it.
+type Part = (&'static str, fn() -> String);
 
-const GENERATED: &[Generated] = &[(
+/// Each document with its generated parts.
+const GENERATED: &[(&str, &[Part])] = &[(
     "docs/PROTOCOL.md",
     &[
         ("requirements", requirements::markdown),
@@ -51,7 +52,7 @@ fn document(path: &str) -> String {
     read(path).replace("\r\n", "\n")
 }
 
-fn regenerated(text: &str, parts: &[(&str, fn() -> String)]) -> String {
+fn regenerated(text: &str, parts: &[Part]) -> String {
     parts.iter().fold(text.to_owned(), |text, (name, generate)| with_part(&text, name, &generate()))
 }
 
