@@ -347,7 +347,7 @@ impl Service {
         let memory = self.config.bounds.result_memory;
         let kept = KeptResult { content: request.content.clone(), result, at: point };
         self.device(&user, &device).results.keep(*at, request.id.clone(), kept, memory);
-        if request.content.is(OperationName::Logout) {
+        if request.content.logs_out() {
             self.end_session(*at, *slot, outputs);
         }
     }
@@ -497,7 +497,7 @@ impl Service {
             judged_in_room: decision.instance.is_some(),
             transition: decision.transition,
         };
-        let logs_out = handled.request.content.is(OperationName::Logout);
+        let logs_out = handled.request.content.logs_out();
         self.commit(Record::Handled(Box::new(handled)), outputs);
         if logs_out {
             self.connections.insert(connection, None);
@@ -515,13 +515,9 @@ impl Service {
 }
 
 impl Content {
-    /// Whether it asks for this operation.
-    #[must_use]
-    pub fn is(&self, operation: OperationName) -> bool {
-        match self {
-            Self::Call(call) => call.operation() == operation,
-            Self::Malformed(malformed) => malformed.operation == operation.name(),
-        }
+    /// Whether it is a well-formed logout; a malformed one leaves no trace (ERR-3).
+    fn logs_out(&self) -> bool {
+        matches!(self, Self::Call(call) if call.operation() == OperationName::Logout)
     }
 
     /// Whether it can change state. What names no known operation counts as if it could: its refusal is kept.
