@@ -27,4 +27,14 @@ pub enum WorldError {
         /// How many.
         count: u64,
     },
+    /// A message does not survive the codec.
+    #[error("the codec changes a message sent at {at}: {reason}: {text}")]
+    Codec {
+        /// When it was sent.
+        at: crate::time::Instant,
+        /// How it was written.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
 }

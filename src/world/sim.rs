@@ -19,6 +19,7 @@ use super::WorldError;
 use crate::plan::{Action, DeviceIndex, DeviceKind, Link, Plan};
 use crate::protocol::Node;
 use crate::protocol::call::{Call, CallNo, Reply};
+use crate::protocol::codec;
 use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};
 use crate::protocol::message::{ClientMessage, ConnectionNo, Login, ServerMessage};
 use crate::protocol::service::{Record, Service, ServiceConfig, ServiceInput, ServiceOutput};
@@ -29,22 +30,43 @@ use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 /// More things than this at one instant mean that nodes talk in a circle.
 const AT_ONE_INSTANT_MAX: u64 = 50_000_000;
 
+/// How a plan is carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Whether every message makes the round trip through the codec on its way.
+    pub encode: bool,
+}
+
 /// Carries a plan out.
 ///
 /// # Errors
 /// When the setup is refused, or the run does not come to an end.
 pub fn run(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
-    let mut sim = Sim::new(plan);
+    run_with(plan, Options::default())
+}
+
+/// Carries a plan out, with options.
+///
+/// # Errors
+/// When the setup is refused, the run does not come to an end, or a message does not survive the codec.
+pub fn run_with(plan: &Arc<Plan>, options: Options) -> Result<Trace, WorldError> {
+    let mut sim = Sim::new(plan, options);
     sim.set_up()?;
     sim.body()?;
     sim.epilogue()?;
     sim.final_lists()?;
+    if let Some(error) = sim.codec_error {
+        return Err(error);
+    }
     Ok(Trace { plan: plan.clone(), moments: sim.moments })
 }
 
 /// A run under way.
 struct Sim {
     plan: Arc<Plan>,
+    options: Options,
+    /// The first message that came out of the codec as another.
+    codec_error: Option<WorldError>,
     now: Instant,
     at_this_instant: u64,
     stage: Stage,
@@ -149,7 +171,7 @@ impl Disk {
 }
 
 impl Sim {
-    fn new(plan: &Arc<Plan>) -> Self {
+    fn new(plan: &Arc<Plan>, options: Options) -> Self {
         let mut models = vec![plan.network.link.clone()];
         let mut model_of = vec![0; plan.devices.len()];
         for (devices, link) in &plan.network.links {
@@ -177,6 +199,8 @@ impl Sim {
         let is_needed = plan.steps.iter().any(|step| matches!(step.action, Action::CrashServer { .. }));
         Self {
             plan: plan.clone(),
+            options,
+            codec_error: None,
             now: Instant::START,
             at_this_instant: 0,
             stage: Stage::Setup,
@@ -662,6 +686,11 @@ impl Sim {
 
     fn send_from_device(&mut self, device: DeviceIndex, message: ClientMessage, step: Option<usize>) {
         let Some(connection) = self.devices[device.index()].connection else { return };
+        if self.options.encode {
+            let text = codec::encode_client(&message);
+            let read = codec::decode_client(&text);
+            self.hold_to(read.as_ref() == Ok(&message), text, read.err());
+        }
         self.record(Occurrence::DeviceSent { device, connection, message: message.clone(), step });
         self.put_on_wire(device, Way::ToServer, InFlight::ToServer(connection, message));
     }
@@ -671,9 +700,22 @@ impl Sim {
         if !self.connection(connection).server_end {
             return;
         }
+        if self.options.encode {
+            let text = codec::encode_server(&message);
+            let read = codec::decode_server(&text);
+            self.hold_to(read.as_ref() == Ok(&message), text, read.err());
+        }
         let device = self.connection(connection).device;
         self.record(Occurrence::ServerSent { device, connection, message: message.clone() });
         self.put_on_wire(device, Way::ToDevice, InFlight::ToDevice(connection, message));
+    }
+
+    /// The codec must give back what it was given.
+    fn hold_to(&mut self, same: bool, text: String, error: Option<codec::DecodeError>) {
+        if !same && self.codec_error.is_none() {
+            let reason = error.map_or_else(|| "it reads back as another message".to_owned(), |error| error.to_string());
+            self.codec_error = Some(WorldError::Codec { at: self.now, text, reason });
+        }
     }
 
     fn put_on_wire(&mut self, index: DeviceIndex, way: Way, message: InFlight) {
