@@ -9,6 +9,8 @@ pub mod expression;
 mod node;
 pub mod payload;
 mod read;
+mod reference;
+mod schema;
 pub mod selector;
 pub mod words;
 
@@ -22,6 +24,8 @@ use crate::protocol::vocabulary::{EventName, OperationName, Platform};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use expression::Expression;
 pub use node::{At, Node, NodeKind, Span};
+pub use reference::reference;
+pub use schema::schema;
 pub use selector::Selector;
 
 /// The version of the language that is read.
@@ -404,10 +408,10 @@ pub enum ExpectKind {
         /// Who.
         devices: Vec<At<Selector>>,
         /// What.
-        event: Pattern,
+        event: Box<Pattern>,
     },
     /// One thing comes before another.
-    Before(Sighting, Sighting),
+    Before(Box<[Sighting; 2]>),
     /// A list at the end.
     List {
         /// Of which room.
@@ -460,7 +464,7 @@ pub struct Sighting {
 #[derive(Clone, PartialEq, Debug)]
 pub enum SightingKind {
     /// An event.
-    Hears(Pattern),
+    Hears(Box<Pattern>),
     /// An answered call.
     Returned(At<OperationName>),
 }

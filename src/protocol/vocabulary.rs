@@ -207,10 +207,10 @@ api_enums! {
 }
 
 macro_rules! name_enums {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $api:literal,)* })*) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[doc = $vdoc:literal])* $variant:ident $api:literal,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $api)] $variant,)* }
+        pub enum $name { $($(#[doc = $vdoc])* #[serde(rename = $api)] $variant,)* }
 
         impl $name {
             /// Every member, in the order of the declaration.
@@ -220,6 +220,12 @@ macro_rules! name_enums {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $api,)* }
+            }
+
+            /// What it is, in a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($vdoc),*).trim(),)* }
             }
 
             /// The member with this name.

@@ -92,8 +92,10 @@ impl Diagnostic {
 /// The name most like `given`, if one is like it at all.
 #[must_use]
 pub fn nearest<'n>(given: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // 0.8 lets `bbo` find `bob` and keeps `alice` from finding `accept`.
+    // Keeps `alice` from finding `accept`. Names of a few letters are told apart by a single slip instead, since
+    // jaro_winkler finds `bbo` and `bob` as unlike as `bbo` and `abc`.
     const LIKE: f64 = 0.8;
+    const ONE_SLIP: f64 = 0.9;
     // Similarity is quadratic, and nobody's name is longer.
     if given.len() > 200 {
         return None;
@@ -101,7 +103,12 @@ pub fn nearest<'n>(given: &str, known: impl IntoIterator<Item = &'n str>) -> Opt
     let given = given.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name))
+        .map(|name| {
+            let lower = name.to_lowercase();
+            let likeness = strsim::jaro_winkler(&given, &lower);
+            let one_slip = given.len() > 1 && lower.len() > 1 && strsim::osa_distance(&given, &lower) <= 1;
+            (if one_slip { likeness.max(ONE_SLIP) } else { likeness }, name)
+        })
         .filter(|(likeness, _)| *likeness >= LIKE)
         // The first of equals: `max_by` would take the last.
         .fold(None, |best: Option<(f64, &str)>, this| match best {

@@ -16,8 +16,9 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 /// The largest file that is read, in bytes.
 pub(crate) const FILE_BYTES_MAX: usize = 16 << 20;
 
-/// The deepest nesting that is read. No lawful scenario needs half of it.
-const DEPTH_MAX: usize = 64;
+/// The deepest nesting that is read. No lawful scenario needs half of it, and each level takes 30 KB of stack in a debug
+/// build: a thread has 2 MB.
+const DEPTH_MAX: usize = 24;
 
 /// Where something stands in the text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -266,7 +267,7 @@ fn explain(error: &Error) -> Diagnostic {
                 .help("write the value out: a scenario says everything where it is read")
         }
         Error::Budget { breach: serde_saphyr::budget::BudgetBreach::Depth { .. }, .. } => {
-            Diagnostic::of_file(format!("nested deeper than {DEPTH_MAX} levels")).help("no scenario needs that")
+            Diagnostic::of_file(format!("nested deeper than {DEPTH_MAX} levels"))
         }
         Error::Budget { breach: serde_saphyr::budget::BudgetBreach::Documents { .. }, .. } => {
             Diagnostic::of_file("a scenario file has one document")
@@ -282,10 +283,17 @@ fn explain(error: &Error) -> Diagnostic {
             // The library's own words end with the place, which the diagnostic shows better.
             let text = other.to_string();
             let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+            if text.contains("recursion limit") {
+                return place(error, Diagnostic::of_file(format!("nested deeper than {DEPTH_MAX} levels")));
+            }
             Diagnostic::of_file(format!("this is not YAML: {text}"))
                 .help("indent with spaces, and put quotes around text with `: `, ` #`, or a special first character")
         }
     };
+    place(error, diagnostic)
+}
+
+fn place(error: &Error, diagnostic: Diagnostic) -> Diagnostic {
     match error.location() {
         Some(location) if location.line() > 0 => diagnostic.at(Span::from(&location)),
         _ => diagnostic,

@@ -71,6 +71,9 @@ pub static INVITATION: Shape = Shape::Object(
     ],
 );
 
+/// The objects in payloads and results.
+pub(super) static OBJECTS: [&Shape; 3] = [&ROOM_INFO, &USER_INFO, &INVITATION];
+
 macro_rules! payloads {
     ($($variant:ident $name:literal: [$($key:literal: $shape:expr),*];)*) => {
         /// What an event carries.
@@ -141,6 +144,17 @@ pub const fn reply(operation: OperationName) -> &'static Shape {
 }
 
 impl ApiEnum {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Status,
+        Self::Code,
+        Self::RejectedReason,
+        Self::Role,
+        Self::RoomType,
+        Self::KickedReason,
+        Self::DismissedReason,
+    ];
+
     /// The members, with their names and numbers.
     #[must_use]
     pub fn members(self) -> Vec<(&'static str, u8)> {

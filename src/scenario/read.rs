@@ -9,7 +9,7 @@ mod steps;
 
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, nearest};
 use super::expression::{self, Expression, Measure};
 use super::node::{At, Node, NodeKind, Span};
 use super::words::Object;
@@ -33,6 +33,8 @@ struct Reader {
 struct Fields<'n> {
     span: Span,
     entries: &'n [(At<String>, Node)],
+    /// Whether an unknown key was noted, which is likely what was meant to be a key that is missing.
+    slip: bool,
 }
 
 impl<'n> Fields<'n> {
@@ -62,6 +64,7 @@ impl Reader {
     fn exactly_one(&mut self, fields: &Fields<'_>, what: &str, keys: &[&str]) {
         let mut there = fields.entries.iter().filter(|(key, _)| keys.contains(&key.value.as_str()));
         match (there.next(), there.next()) {
+            (None, _) if fields.slip => {}
             (None, _) => {
                 let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
                 self.note(Diagnostic::new(fields.span, format!("{what} needs one of {keys}")));
@@ -80,38 +83,41 @@ impl Reader {
 
     /// The entries of a map that may have these keys. Nothing counts as an empty map.
     fn fields<'n>(&mut self, node: &'n Node, object: &Object) -> Fields<'n> {
-        let fields = self.entries(node, object.name);
-        self.known_keys(&fields, object, |_| false);
+        let mut fields = self.entries(node, object.name);
+        self.known_keys(&mut fields, object);
         fields
     }
 
     fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Fields<'n> {
         match &node.kind {
-            NodeKind::Map(entries) => Fields { span: node.span, entries },
-            NodeKind::Null => Fields { span: node.span, entries: &[] },
+            NodeKind::Map(entries) => Fields { span: node.span, entries, slip: false },
+            NodeKind::Null => Fields { span: node.span, entries: &[], slip: false },
             _ => {
                 self.mismatch(node, &format!("a map that describes {what}"));
-                Fields { span: node.span, entries: &[] }
+                Fields { span: node.span, entries: &[], slip: false }
             }
         }
     }
 
     /// Notes unknown and missing keys.
-    fn known_keys(&mut self, fields: &Fields<'_>, object: &Object, also: impl Fn(&str) -> bool) {
+    fn known_keys(&mut self, fields: &mut Fields<'_>, object: &Object) {
+        let known = || object.fields.iter().map(|field| field.key);
+        let mut meant = Vec::new();
         for (key, _) in fields.entries {
-            if !object.fields.iter().any(|field| field.key == key.value) && !also(&key.value) {
-                let known = object.fields.iter().map(|field| field.key);
+            if known().all(|known| known != key.value) {
+                fields.slip = true;
+                meant.extend(nearest(&key.value, known()));
                 let diagnostic = Diagnostic::new(key.span, format!("unknown key `{}` in {}", key.value, object.name));
                 self.note(match object.fields.is_empty() {
-                    true => diagnostic.help(format!("{} has no keys", object.name)),
-                    false => diagnostic.suggest(&key.value, known),
+                    true => diagnostic.help(format!("{} have no keys", object.name)),
+                    false => diagnostic.suggest(&key.value, known()),
                 });
             }
         }
         for field in object.fields.iter().filter(|field| field.required) {
-            if fields.get(field.key).is_none() {
+            if fields.get(field.key).is_none() && !meant.contains(&field.key) {
                 self.note(
-                    Diagnostic::new(fields.span, format!("{} needs the key `{}`", object.name, field.key))
+                    Diagnostic::new(fields.span, format!("the key `{}` is missing in {}", field.key, object.name))
                         .help(format!("`{}`: {}", field.key, field.doc)),
                 );
             }
@@ -161,7 +167,7 @@ impl Reader {
     }
 
     /// One, or a list.
-    fn one_or_more<'n>(node: &'n Node) -> &'n [Node] {
+    fn one_or_more(node: &Node) -> &[Node] {
         match &node.kind {
             NodeKind::List(items) => items,
             _ => std::slice::from_ref(node),

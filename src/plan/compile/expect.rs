@@ -32,7 +32,8 @@ impl Compiler<'_> {
             ExpectKind::Never { devices, event } => {
                 Expected::Never { devices: self.hearers(devices), event: self.event(event)? }
             }
-            ExpectKind::Before(first, then) => {
+            ExpectKind::Before(both) => {
+                let [first, then] = &**both;
                 Expected::Before { first: self.sighting(first)?, then: self.sighting(then)? }
             }
             ExpectKind::List { room, devices, shows } => Expected::FinalList {

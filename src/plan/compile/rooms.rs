@@ -132,13 +132,15 @@ impl Compiler<'_> {
                 }
                 let user = self.people.user_of(device);
                 if let Some(first) = inside.insert(user.clone(), selector.span) {
+                    let diagnostic = if first == selector.span {
+                        Diagnostic::new(selector.span, format!("`{user}` would be in the room through two devices"))
+                    } else {
+                        let message = format!("`{user}` is in a room already, and now through `{name}`");
+                        Diagnostic::new(selector.span, message).other(first, "the first time")
+                    };
                     self.note(
-                        Diagnostic::new(
-                            selector.span,
-                            format!("`{user}` is in a room already, and now through `{name}`"),
-                        )
-                        .other(first, "the first time")
-                        .help("a user is in one room at a time, through one device (ROOM-8): name one device"),
+                        diagnostic
+                            .help("a user is in one room at a time, through one device (ROOM-8): name one device"),
                     );
                     break;
                 }

@@ -37,7 +37,9 @@ impl Reader {
         }
         let by = self.by(&fields);
         let what = match key.value.as_str() {
-            "never" => ExpectKind::Never { devices: self.who(&fields, key)?, event: self.never(value, &fields)? },
+            "never" => {
+                ExpectKind::Never { devices: self.who(&fields, key)?, event: Box::new(self.never(value, &fields)?) }
+            }
             "before" => self.before(value, &fields)?,
             "list" => {
                 let Some(shows) = fields.get("shows") else {
@@ -109,7 +111,7 @@ impl Reader {
         match self.list(value) {
             [first, then] => {
                 let (first, then) = (self.sighting(first), self.sighting(then));
-                Some(ExpectKind::Before(first?, then?))
+                Some(ExpectKind::Before(Box::new([first?, then?])))
             }
             items => {
                 self.note(
@@ -126,7 +128,7 @@ impl Reader {
         self.exactly_one(&fields, "a sighting", &["hears", "returned"]);
         let devices = fields.get("device").map(|node| self.selectors(node));
         let what = if let Some(hears) = fields.get("hears") {
-            SightingKind::Hears(self.pattern(hears)?)
+            SightingKind::Hears(Box::new(self.pattern(hears)?))
         } else {
             SightingKind::Returned(self.operation(fields.get("returned")?))
         };

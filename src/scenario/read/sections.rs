@@ -184,7 +184,7 @@ impl Reader {
                 .iter()
                 .map(|item| {
                     let id = self.text(item);
-                    self.account(&id, &Fields { span: item.span, entries: &[] })
+                    self.account(&id, &Fields { span: item.span, entries: &[], slip: false })
                 })
                 .collect(),
         }
@@ -241,7 +241,7 @@ impl Reader {
                 .iter()
                 .map(|item| {
                     let name = self.text(item);
-                    self.device(&name, &Fields { span: item.span, entries: &[] })
+                    self.device(&name, &Fields { span: item.span, entries: &[], slip: false })
                 })
                 .collect(),
         };
