@@ -23,3 +23,10 @@ pub mod world;
 pub mod check;
 
 pub mod snapshot;
+
+pub mod run;
+
+pub mod report;
+
+#[cfg(feature = "cli")]
+pub mod cli;

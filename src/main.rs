@@ -1,3 +1,7 @@
-//! The `convoke` command.
+//! The `convoke` command: everything is in [`convoke::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    convoke::cli::main()
+}

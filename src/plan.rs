@@ -437,6 +437,31 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The devices that it is about; none where it is about the server.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceIndex] {
+        match self {
+            Self::Call { devices, .. }
+            | Self::Send { devices, .. }
+            | Self::On { devices, .. }
+            | Self::Off { devices, .. }
+            | Self::Offline { devices, .. }
+            | Self::Online { devices }
+            | Self::Disconnect { devices }
+            | Self::Kill { devices }
+            | Self::Restart { devices }
+            | Self::Partition { devices, .. }
+            | Self::Heal { devices }
+            | Self::Hold { devices, .. }
+            | Self::Release { devices }
+            | Self::ClockJump { devices, .. }
+            | Self::ClockDrift { devices, .. } => devices,
+            Self::CrashServer { .. } | Self::RestartServer => &[],
+        }
+    }
+}
+
 /// What a handler does when it is called (EVT-9).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Handler {

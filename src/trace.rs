@@ -3,6 +3,7 @@
 //! A trace holds no opinion. It is recorded at three boundaries that the checks keep apart (TERM-4): the application's
 //! (calls, results, events), the device's end of the wire, and the server's.
 
+pub mod json;
 pub mod text;
 pub mod words;
 
@@ -10,6 +11,8 @@ pub mod words;
 pub(crate) mod sample;
 
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::{Call, CallNo, DeviceIdentity, Reply};
@@ -28,7 +31,8 @@ pub struct Trace {
 }
 
 /// One thing that happened, and when.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Moment {
     /// When.
     pub at: Instant,
@@ -37,7 +41,8 @@ pub struct Moment {
 }
 
 /// What can happen.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Occurrence {
     /// The run enters its next part.
     Stage(Stage),
@@ -55,6 +60,7 @@ pub enum Occurrence {
         /// What it calls.
         content: Arc<Call>,
         /// The step that it belongs to; none in setup and epilogue, and for calls that the library makes itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<usize>,
     },
     /// A call of the API is answered.
@@ -64,6 +70,7 @@ pub enum Occurrence {
         /// Which call.
         call: CallNo,
         /// With what.
+        #[serde(with = "json::result")]
         result: Result<Reply, ApiError>,
     },
     /// The library hands an event to the application.
@@ -71,6 +78,7 @@ pub enum Occurrence {
         /// On which device.
         device: DeviceIndex,
         /// What.
+        #[serde(with = "json::stamped")]
         event: Arc<StampedEvent>,
     },
     /// A registered handler of the application is called with the event just heard (EVT-9).
@@ -80,6 +88,7 @@ pub enum Occurrence {
         /// Which handler.
         handler: Arc<str>,
         /// What.
+        #[serde(with = "json::stamped")]
         event: Arc<StampedEvent>,
     },
     /// A connection stands, for both ends.
@@ -119,6 +128,7 @@ pub enum Occurrence {
         /// What.
         message: ClientMessage,
         /// The step of a raw device that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<usize>,
     },
     /// The server takes a message off the wire.
@@ -167,7 +177,8 @@ pub enum Occurrence {
 }
 
 /// The parts of a run.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// The rooms and sessions of the scenario are set up.
     Setup,
@@ -180,7 +191,8 @@ pub enum Stage {
 }
 
 /// What the plan does to a device or its link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum DeviceChange {
     /// Its network is gone.
     Offline,

@@ -206,7 +206,8 @@ pub struct AttemptOf {
 }
 
 /// What a push notification would carry: the five keys observed in shipped clients, and whom it is for (REC-6).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PushHint {
     /// For whom.
     pub user_id: UserId,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{CallNo, ConnectionNo, Moment, Occurrence, Stage, Trace};
-use crate::plan::{DeviceIndex, DeviceKind, Network, Plan, PlannedDevice, ServicePlan, SnapshotPlan, Source};
+use crate::plan::{
+    Action, DeviceIndex, DeviceKind, Network, Place, Plan, PlannedDevice, ServicePlan, SnapshotPlan, Source, Step, When,
+};
 use crate::protocol::call::{Call, DeviceIdentity, InvitationPage, ListItem, Reply};
 use crate::protocol::event::{AttemptOf, Event, Invitation, RoomInfo, Stamp, StampedEvent, UserInfo};
 use crate::protocol::message::{ClientMessage, Content, Request, Response, ServerMessage};
@@ -47,7 +49,12 @@ pub(crate) fn plan(devices: &[&str]) -> Plan {
         devices,
         rooms: Vec::new(),
         setup: Vec::new(),
-        steps: Vec::new(),
+        // The calls of a recorder belong to some step.
+        steps: vec![Step {
+            place: Place { line: 2, column: 1 },
+            when: When::At(Instant::START),
+            action: Action::Online { devices: Vec::new() },
+        }],
         expectations: Vec::new(),
         lasts: None,
         snapshot: SnapshotPlan::default(),

@@ -27,13 +27,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::words::{Phrase, Words, error_code};
-use super::{CallNo, DeviceChange, Moment, Occurrence, Stage, Trace};
+use super::{DeviceChange, Moment, Occurrence, Stage, Trace};
 use crate::plan::{Action, CrowdView, DeviceIndex, DeviceKind, Plan};
-use crate::protocol::call::{Call, Reply};
+use crate::protocol::call::{Call, CallNo, ListItem, Reply};
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::{ClientMessage, Content, Request, Response, ServerMessage};
-use crate::protocol::vocabulary::{RequestId, RoomId};
+use crate::protocol::vocabulary::{ApiError, RequestId, RoomId};
 use crate::time::Instant;
 
 /// The canonical text of a run.
@@ -135,8 +137,8 @@ struct Teller<'t> {
     lists: FinalLists,
 }
 
-/// The pages that each device read at the end, by room.
-type FinalLists = BTreeMap<(RoomId, DeviceIndex), Vec<Phrase>>;
+/// What each device read at the end, by room.
+type FinalLists = BTreeMap<(RoomId, DeviceIndex), Vec<ListItem>>;
 
 impl<'t> Teller<'t> {
     fn new(plan: &'t Plan, words: Words<'t>) -> Self {
@@ -217,21 +219,16 @@ impl<'t> Teller<'t> {
         }
     }
 
-    fn returned(
-        &mut self,
-        at: Instant,
-        device: DeviceIndex,
-        call: CallNo,
-        result: &Result<Reply, crate::protocol::vocabulary::ApiError>,
-    ) {
+    fn returned(&mut self, at: Instant, device: DeviceIndex, call: CallNo, result: &Result<Reply, ApiError>) {
         let Some(content) = self.calls.remove(&(device, call)) else { return };
-        let answer = self.words.result(result);
         if self.stage == Stage::FinalLists {
-            if let (Call::GetInvitationList { room_id, .. }, true) = (&*content, content.room_id().is_some()) {
-                self.lists.entry((room_id.clone(), device)).or_default().push(answer);
+            if let (Some(room), Ok(Reply::List(page))) = (content.room_id(), result) {
+                let items = self.lists.entry((room.clone(), device)).or_default();
+                items.extend(page.invitation_list.iter().cloned());
             }
             return;
         }
+        let answer = self.words.result(result);
         let text = format!("{} {}", content.operation(), answer.text);
         let verb = if result.is_ok() { "returns" } else { "fails" };
         self.device_line(at, device, verb, Phrase { text, folded: answer.folded });
@@ -365,12 +362,7 @@ impl<'t> Teller<'t> {
                 what = format!("{}x {what}", line.count);
             }
             if !line.to.is_empty() {
-                let to = line
-                    .to
-                    .iter()
-                    .map(|(device, count)| if *count == 1 { device.clone() } else { format!("{device} x{count}") })
-                    .collect::<Vec<_>>();
-                let _ = write!(what, " -> {}", to.join(", "));
+                let _ = write!(what, " -> {}", counted(&line.to));
             }
             if line.until != line.at {
                 let _ = write!(what, " (until {})", seconds(line.until));
@@ -385,28 +377,29 @@ impl<'t> Teller<'t> {
 
 /// The lists at the end; devices that read the same share a line.
 fn final_lists(words: &Words<'_>, lists: &FinalLists, width: usize) -> String {
-    let mut readers: Vec<(&RoomId, String, Vec<(String, usize)>)> = Vec::new();
-    for ((room, device), pages) in lists {
-        let list = pages.iter().map(|page| page.text.as_str()).collect::<Vec<_>>().join(" ");
+    let mut lines: IndexMap<(&RoomId, String), Vec<(String, usize)>> = IndexMap::new();
+    for ((room, device), items) in lists {
         let name = words.device(*device).text;
-        match readers.iter_mut().find(|(known, shown, _)| *known == room && *shown == list) {
-            Some((_, _, devices)) => match devices.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, count)) => *count += 1,
-                None => devices.push((name, 1)),
-            },
-            None => readers.push((room, list, vec![(name, 1)])),
+        let devices = lines.entry((room, words.list(items).text)).or_default();
+        match devices.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => devices.push((name, 1)),
         }
     }
     let mut text = String::new();
-    for (room, list, devices) in readers {
-        let devices = devices
-            .into_iter()
-            .map(|(device, count)| if count == 1 { device } else { format!("{device} x{count}") })
-            .collect::<Vec<_>>()
-            .join(", ");
-        let _ = writeln!(text, "{:>9}  {devices:<width$}  {:<7}  {room} {list}", "end", "lists");
+    for ((room, list), devices) in lines {
+        let _ = writeln!(text, "{:>9}  {room:<width$}  {:<7}  {list} -> {}", "end", "shows", counted(&devices));
     }
     text
+}
+
+/// Devices, and how often each where that is more than once.
+fn counted(devices: &[(String, usize)]) -> String {
+    let named = |(device, count): &(String, usize)| match count {
+        1 => device.clone(),
+        count => format!("{device} x{count}"),
+    };
+    devices.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 fn phrase(text: &str) -> Phrase {
@@ -438,7 +431,8 @@ pub const fn change_verb(change: DeviceChange) -> &'static str {
 }
 
 /// Seconds, cut to the millisecond.
-fn seconds(at: Instant) -> String {
+#[must_use]
+pub fn seconds(at: Instant) -> String {
     let millis = at.as_millis();
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }

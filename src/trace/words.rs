@@ -10,10 +10,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::plan::{DeviceIndex, Plan};
-use crate::protocol::call::{AttemptRef, Call, Reply};
+use crate::protocol::call::{AttemptRef, Call, ListItem, Reply};
 use crate::protocol::event::{Event, RoomInfo, StampedEvent};
 use crate::protocol::message::{Content, Malformed};
-use crate::protocol::vocabulary::{ApiError, AttemptNo, Cursor, InvitationStatus, RejectedReason, RoomType, UserId};
+use crate::protocol::vocabulary::{ApiError, AttemptNo, Cursor, RejectedReason, RoomType, UserId};
 
 /// How many ids, codes or list items are spelled out before the rest is counted.
 const ITEMS_MAX: usize = 8;
@@ -106,31 +106,20 @@ impl<'p> Words<'p> {
     }
 
     /// Users in brackets; a folded population is counted.
-    fn users<'u>(&self, users: impl ExactSizeIterator<Item = &'u UserId>) -> Phrase {
-        self.items(users.map(|user| self.user(user)), '[', ']')
+    fn users<'u>(&self, users: impl IntoIterator<Item = &'u UserId>) -> Phrase {
+        bracketed(users.into_iter().map(|user| self.user(user)), ['[', ']'], ITEMS_MAX)
     }
 
-    fn items(&self, items: impl ExactSizeIterator<Item = Phrase>, open: char, close: char) -> Phrase {
-        let mut folded = false;
-        let mut shown: Vec<(String, usize)> = Vec::new();
-        let mut hidden = 0;
-        for item in items {
-            folded |= item.folded;
-            let same = shown.iter().position(|(text, _)| item.folded && *text == item.text);
-            match same {
-                Some(index) => shown[index].1 += 1,
-                None if shown.len() < ITEMS_MAX => shown.push((item.text, 1)),
-                None => hidden += 1,
-            }
-        }
-        let mut parts = shown
-            .into_iter()
-            .map(|(text, count)| if count == 1 { text } else { format!("{text} x{count}") })
-            .collect::<Vec<_>>();
-        if hidden > 0 {
-            parts.push(format!("{hidden} more"));
-        }
-        Phrase { text: format!("{open}{}{close}", parts.join(", ")), folded }
+    /// The items of a list, all of them.
+    #[must_use]
+    pub fn list<'i>(&self, items: impl IntoIterator<Item = &'i ListItem>) -> Phrase {
+        bracketed(items.into_iter().map(|item| self.item(item)), ['[', ']'], usize::MAX)
+    }
+
+    fn item(&self, item: &ListItem) -> Phrase {
+        let mut phrase = self.attempt(&item.invitation.invitee.user_id, Some(item.attempt));
+        phrase.say(item.invitation.status.name());
+        phrase.from(&self.user(&item.invitation.inviter.user_id))
     }
 
     /// A call with its arguments.
@@ -159,7 +148,7 @@ impl<'p> Words<'p> {
                 }
                 if !schedule_attendees.is_empty() {
                     phrase.say("attendees");
-                    phrase.also(&self.users(schedule_attendees.iter()));
+                    phrase.also(&self.users(schedule_attendees));
                 }
             }
             Call::EnterRoom { password, .. } => phrase.say_secret("password", password),
@@ -171,9 +160,9 @@ impl<'p> Words<'p> {
             Call::UpdateRoomNameByAdmin { room_name, .. } => phrase.say(&quoted(room_name)),
             Call::AddAttendeesByAdmin { user_id_list, .. }
             | Call::RemoveAttendeesByAdmin { user_id_list, .. }
-            | Call::CancelInvitation { user_id_list, .. } => phrase.also(&self.users(user_id_list.iter())),
+            | Call::CancelInvitation { user_id_list, .. } => phrase.also(&self.users(user_id_list)),
             Call::InviteUsers { user_id_list, timeout, extension_info, .. } => {
-                phrase.also(&self.users(user_id_list.iter()));
+                phrase.also(&self.users(user_id_list));
                 phrase.say(&format!("timeout {timeout}"));
                 phrase.say_secret("extensionInfo", extension_info);
             }
@@ -221,36 +210,25 @@ impl<'p> Words<'p> {
     pub fn reply(&self, reply: &Reply) -> Phrase {
         match reply {
             Reply::Void => Phrase { text: "ok".to_owned(), folded: false },
-            Reply::Invited(codes) => self.items(
+            Reply::Invited(codes) => bracketed(
                 codes.iter().map(|(user, code)| {
                     let user = self.user(user);
                     Phrase { text: format!("{}: {code}", user.text), folded: user.folded }
                 }),
-                '{',
-                '}',
+                ['{', '}'],
+                ITEMS_MAX,
             ),
             Reply::List(page) => {
-                let items = page.invitation_list.iter().map(|item| {
-                    self.item(&item.invitation.invitee.user_id, item.attempt, item.invitation.status)
-                        .from(&self.user(&item.invitation.inviter.user_id))
-                });
-                let mut phrase = self.items(items, '[', ']');
+                let items = page.invitation_list.iter().map(|item| self.item(item));
+                let mut phrase = bracketed(items, ['[', ']'], ITEMS_MAX);
                 if !page.cursor.as_str().is_empty() {
                     phrase.say("and a next page");
                 }
                 phrase
             }
             Reply::RoomInfo(info) => self.room(info),
-            Reply::Attendees(users) => {
-                self.users(users.iter().map(|user| &user.user_id).collect::<Vec<_>>().into_iter())
-            }
+            Reply::Attendees(users) => self.users(users.iter().map(|user| &user.user_id)),
         }
-    }
-
-    fn item(&self, user: &UserId, attempt: AttemptNo, status: InvitationStatus) -> Phrase {
-        let mut phrase = self.attempt(user, Some(attempt));
-        phrase.say(status.name());
-        phrase
     }
 
     fn room(&self, info: &RoomInfo) -> Phrase {
@@ -315,8 +293,7 @@ impl<'p> Words<'p> {
                 for (what, users) in [("joined", joined_users), ("left", left_users)] {
                     if !users.is_empty() {
                         phrase.say(what);
-                        phrase
-                            .also(&self.users(users.iter().map(|user| &user.user_id).collect::<Vec<_>>().into_iter()));
+                        phrase.also(&self.users(users.iter().map(|user| &user.user_id)));
                     }
                 }
             }
@@ -401,6 +378,30 @@ pub fn redact(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(redact),
         _ => {}
     }
+}
+
+/// Items in brackets: equal ones of a folded population are counted, and so is what comes after `items_max` others.
+fn bracketed(items: impl Iterator<Item = Phrase>, [open, close]: [char; 2], items_max: usize) -> Phrase {
+    let mut folded = false;
+    let mut shown: Vec<(String, usize)> = Vec::new();
+    let mut hidden = 0;
+    for item in items {
+        folded |= item.folded;
+        let same = shown.iter().position(|(text, _)| item.folded && *text == item.text);
+        match same {
+            Some(index) => shown[index].1 += 1,
+            None if shown.len() < items_max => shown.push((item.text, 1)),
+            None => hidden += 1,
+        }
+    }
+    let mut parts = shown
+        .into_iter()
+        .map(|(text, count)| if count == 1 { text } else { format!("{text} x{count}") })
+        .collect::<Vec<_>>();
+    if hidden > 0 {
+        parts.push(format!("{hidden} more"));
+    }
+    Phrase { text: format!("{open}{}{close}", parts.join(", ")), folded }
 }
 
 /// A name as it is when it reads as one word, otherwise in quotes.

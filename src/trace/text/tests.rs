@@ -24,7 +24,7 @@ fn a_call_its_events_and_the_final_list() {
     0.040  alice.web   hears    onInvitationAdded r1 bob#1 kPending from alice
     0.040  bob.phone   hears    onReceiveInvitation r1 bob#1 kPending from alice extensionInfo(6 bytes)
     0.040  bob.tablet  hears    onReceiveInvitation r1 bob#1 kPending from alice extensionInfo(6 bytes)
-      end  alice.web   lists    r1 [bob#1 kTimeout from alice]
+      end  r1          shows    [bob#1 kTimeout from alice] -> alice.web
 ",
     );
 }

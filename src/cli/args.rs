@@ -1,0 +1,151 @@
+//! The arguments, as clap reads them. What they mean together is up to the commands.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::seed::Seed;
+
+/// Tests conference-invitation services in a deterministic simulator.
+#[derive(Parser, Debug)]
+#[command(name = "convoke", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 all is well; 1 a check failed, a snapshot differs, or a run says nothing; \
+    2 wrong usage or a file that is no scenario; 3 Convoke or the machine broke.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Run scenarios, check what happens, and compare it with the snapshots
+    Run(Run),
+    /// Say what is wrong with scenario files, without running them
+    Lint(Lint),
+    /// Say what a scenario will do, setup and epilogue included, without running it
+    Explain(Explain),
+    /// Look at new and changed snapshots one by one, and accept or reject them
+    Review(Review),
+    /// Judge a saved trace again, without running anything
+    Judge(Judge),
+    /// Write a first scenario to begin with
+    Init(Init),
+    /// Print a script that completes the commands in a shell
+    Completions(Completions),
+}
+
+/// Which scenarios.
+#[derive(Args, Debug)]
+pub(super) struct Which {
+    /// Scenario files, and folders with everything below them
+    #[arg(default_value = "scenarios", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only the files whose path contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) which: Which,
+    /// Only the scenarios with this tag; given more than once, with any of them
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+    /// Only what did not end well the last time
+    #[arg(long)]
+    pub(super) last_failed: bool,
+    /// The number that decides everything random [default: 1, the seed of the snapshots]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<Seed>,
+    /// Run each scenario under this many seeds in a row
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) seeds: NonZeroU64,
+    /// How many runs go on at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Begin nothing more after the first scenario that does not end well
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// Write no file at all, and fail where a snapshot is missing
+    #[arg(long, conflicts_with = "bless")]
+    pub(super) ci: bool,
+    /// Record what happens as the snapshots, where no check fails
+    #[arg(long)]
+    pub(super) bless: bool,
+    /// Where the snapshots are [default: the folder `snapshots` beside `scenarios`]
+    #[arg(long, value_name = "DIR")]
+    pub(super) snapshots: Option<PathBuf>,
+    /// Save the whole trace, unredacted; needs a single scenario and seed
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+    /// How to say what came of it
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: one JSON object
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Lint {
+    #[command(flatten)]
+    pub(super) which: Which,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// The scenario file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The number that decides everything random
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) seed: Seed,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Review {
+    /// Scenario files or folders whose snapshots are reviewed
+    #[arg(default_value = "scenarios", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Accept all, without asking
+    #[arg(long, conflicts_with = "reject")]
+    pub(super) accept: bool,
+    /// Reject all, without asking
+    #[arg(long)]
+    pub(super) reject: bool,
+    /// Where the snapshots are [default: the folder `snapshots` beside `scenarios`]
+    #[arg(long, value_name = "DIR")]
+    pub(super) snapshots: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Judge {
+    /// A trace that `convoke run --trace` saved, or another program in that format
+    #[arg(value_name = "TRACE")]
+    pub(super) trace: PathBuf,
+    /// How to say what came of it
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// Where the folder `scenarios` is made
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) folder: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Completions {
+    /// For which shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}

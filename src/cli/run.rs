@@ -1,0 +1,152 @@
+//! `convoke run`: scenarios in the simulator, with checks and snapshots.
+
+use std::collections::BTreeSet;
+
+use super::args::{Format, Run, Which};
+use super::clock::stopwatch;
+use super::last_failed::LastFailed;
+use super::output::Output;
+use super::progress::Progress;
+use super::{Ending, Failure};
+use crate::file;
+use crate::report::summary::Summary;
+use crate::report::{json, terminal};
+use crate::run::sweep::{News, Sweep, sweep};
+use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, corpus};
+use crate::scenario::Scenario;
+use crate::snapshot::{self, Snapshot};
+use crate::trace;
+
+/// The scenarios that the arguments name.
+pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {
+    let mut targets = corpus::find(&which.paths)?;
+    if let Some(filter) = &which.filter {
+        let all = targets.len();
+        targets.retain(|target| target.name().contains(filter));
+        if targets.is_empty() {
+            return Err(Failure::Usage(format!(
+                "no path of the {all} scenarios contains `{filter}`; `convoke lint` lists them all"
+            )));
+        }
+    }
+    Ok(targets)
+}
+
+pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
+    let clock = stopwatch();
+    let recipe = recipe(arguments)?;
+    let mut targets = targets(&arguments.which)?;
+    // No path names nothing: there is a first one.
+    let mut memory = LastFailed::read(&targets[0])?;
+    if arguments.last_failed {
+        targets.retain(|target| memory.holds(target));
+        if targets.is_empty() {
+            let words = "nothing of this failed the last time; run it without --last-failed";
+            return Err(Failure::Usage(words.to_owned()));
+        }
+    }
+    if arguments.trace.is_some() && (targets.len() > 1 || recipe.seeds > 1) {
+        let words = "a trace is of one run: name a single scenario file, and no --seeds, with --trace";
+        return Err(Failure::Usage(words.to_owned()));
+    }
+    let tagged = |scenario: &Scenario| {
+        arguments.tag.is_empty() || scenario.tags.iter().any(|tag| arguments.tag.contains(&tag.value))
+    };
+    let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &tagged };
+    let mut summary = Summary::default();
+    let mut reported = Vec::new();
+    let mut problem = None;
+    let mut progress = Progress::new();
+    sweep(&targets, &recipe, &how, |news| match news {
+        News::Runs(done, all) => progress.advance(done, all, clock()),
+        News::Finished(outcome) => {
+            summary.add(&outcome);
+            memory.learn(&outcome.path, outcome.verdict.is_well());
+            if problem.is_none() {
+                let told = progress.aside(|| tell(&outcome, arguments, output, &mut reported));
+                problem = told.err();
+            }
+        }
+    });
+    progress.end();
+    summary.wall = clock();
+    // Memory first: a closed pipe is no reason to forget what failed.
+    if !arguments.ci && summary.scenarios() > 0 {
+        memory.write()?;
+    }
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    if summary.scenarios() == 0 {
+        return Err(Failure::Usage(format!("no scenario has the tag {}", arguments.tag.join(" or "))));
+    }
+    match arguments.format {
+        Format::Human => output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?,
+        Format::Json => output.write(&format!("{:#}\n", json::report(&reported, &summary, recipe.seed)))?,
+    }
+    let whole = arguments.which.filter.is_none() && arguments.tag.is_empty() && !arguments.last_failed;
+    if whole && arguments.format == Format::Human && recipe.snapshots != SnapshotMode::Off {
+        tell_stale(arguments, &targets, output)?;
+    }
+    Ok(summary.exit_code())
+}
+
+fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
+    let seed = arguments.seed.unwrap_or(OWN_SEED);
+    if arguments.bless && seed != OWN_SEED {
+        return Err(Failure::Usage(format!("snapshots are of seed {OWN_SEED}: leave --seed out with --bless")));
+    }
+    Ok(Recipe {
+        seed,
+        seeds: arguments.seeds.get(),
+        snapshots: match arguments.bless {
+            true => SnapshotMode::Bless,
+            false => SnapshotMode::Compare { propose: !arguments.ci },
+        },
+        snapshot_folder: arguments.snapshots.clone(),
+        keep_traces: arguments.trace.is_some(),
+    })
+}
+
+fn tell(
+    outcome: &Outcome,
+    arguments: &Run,
+    output: &mut Output,
+    reported: &mut Vec<serde_json::Value>,
+) -> Result<(), Failure> {
+    if let (Some(path), Some(trace)) = (&arguments.trace, &outcome.trace) {
+        file::write_whole(path, |to| trace::json::write(trace, to))?;
+    }
+    match arguments.format {
+        Format::Json => reported.push(json::outcome(outcome)),
+        Format::Human => {
+            output.write(&terminal::line(outcome, output.page))?;
+            output.write(&terminal::details(outcome, output.page))?;
+            output.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// Snapshots that no scenario has any more, in the folders that were run as a whole.
+fn tell_stale(arguments: &Run, targets: &[Target], output: &mut Output) -> Result<(), Failure> {
+    let mut known = BTreeSet::new();
+    for target in targets {
+        known.insert(Snapshot::of(&target.path, &target.root, arguments.snapshots.as_deref())?.file);
+    }
+    let mut folders = Vec::new();
+    for path in arguments.which.paths.iter().filter(|path| path.is_dir()) {
+        match &arguments.snapshots {
+            // A folder of the user's choice may serve other scenarios, too.
+            Some(_) => {}
+            None => folders.extend(snapshot::folders(path)?),
+        }
+    }
+    for folder in folders {
+        for file in snapshot::recorded_in(&folder)?.into_iter().filter(|file| !known.contains(file)) {
+            output.note(&format!("{} belongs to no scenario any more; delete it", file.display()));
+        }
+    }
+    Ok(())
+}

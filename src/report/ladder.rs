@@ -1,0 +1,313 @@
+//! A sequence diagram in text: the last things that happened to a few devices, up to the one that matters.
+//!
+//! Each device and the server has a narrow lane; an arrow ends where a message arrived, or in an `x` where it never did.
+//! What was said stands to the right, in the words of the snapshots. Unlike a snapshot it shows the traffic of sessions
+//! too: a failure often begins there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::plan::DeviceIndex;
+use crate::protocol::call::{Call, CallNo, Reply};
+use crate::protocol::message::{ClientMessage, ConnectionNo, Content, ServerMessage};
+use crate::protocol::vocabulary::{ApiError, RequestId};
+use crate::time::Instant;
+use crate::trace::text::{change_verb, seconds};
+use crate::trace::words::{Words, error_code};
+use crate::trace::{Moment, Occurrence, Stage, Trace};
+
+/// How many devices have a lane.
+const LANES_MAX: usize = 4;
+/// How many lines a diagram has.
+const ROWS_MAX: usize = 18;
+/// The narrowest lane.
+const LANE_MIN: usize = 8;
+
+/// One line: who speaks, who hears it, and the words.
+struct Row {
+    at: Instant,
+    from: Lane,
+    to: Lane,
+    mark: char,
+    label: String,
+}
+
+/// A column of the diagram.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Device(DeviceIndex),
+    Server,
+}
+
+/// The diagram of what happened to some devices (to the first of the plan, if none are named) up to and including a
+/// moment (to the end of the body, if none is named), at most `width` characters wide.
+#[must_use]
+pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>, width: usize) -> String {
+    let mut devices: Vec<DeviceIndex> = match devices {
+        [] => trace.plan.device_indices().take(LANES_MAX).collect(),
+        some => some.iter().copied().collect::<BTreeSet<_>>().into_iter().take(LANES_MAX).collect(),
+    };
+    // Who acts is half the story: the first other device that calls something makes it complete.
+    if let ([only], true) = (&*devices, trace.plan.devices.len() > 1)
+        && let Some(caller) = first_caller(trace, *only)
+    {
+        devices.insert(usize::from(caller > devices[0]), caller);
+    }
+    let end = until.map_or_else(|| body_end(trace), |until| until + 1).min(trace.moments.len());
+    let rows = rows(trace, &devices, end);
+    draw(trace, &devices, &rows, width)
+}
+
+fn first_caller(trace: &Trace, other_than: DeviceIndex) -> Option<DeviceIndex> {
+    trace.moments.iter().find_map(|moment| match moment.what {
+        Occurrence::Called { device, step: Some(_), .. } if device != other_than => Some(device),
+        _ => None,
+    })
+}
+
+fn body_end(trace: &Trace) -> usize {
+    let ends = |what: &Occurrence| matches!(what, Occurrence::Stage(Stage::Epilogue));
+    trace.moments.iter().position(|moment| ends(&moment.what)).unwrap_or(trace.moments.len())
+}
+
+/// What needs remembering from earlier moments to word a later one.
+#[derive(Default)]
+struct Memory {
+    calls: BTreeMap<(DeviceIndex, CallNo), Arc<Call>>,
+    requests: BTreeMap<(DeviceIndex, RequestId), String>,
+}
+
+impl Memory {
+    fn of(trace: &Trace) -> Self {
+        let mut memory = Self::default();
+        for moment in &trace.moments {
+            match &moment.what {
+                Occurrence::Called { device, call, content, .. } => {
+                    memory.calls.insert((*device, *call), Arc::clone(content));
+                }
+                Occurrence::DeviceSent { device, message: ClientMessage::Request(request), .. } => {
+                    memory.requests.insert((*device, request.id.clone()), operation(&request.content).to_owned());
+                }
+                _ => {}
+            }
+        }
+        memory
+    }
+
+    fn asked(&self, device: DeviceIndex, id: &RequestId) -> &str {
+        self.requests.get(&(device, id.clone())).map_or("a request", String::as_str)
+    }
+}
+
+/// The last rows before `end`, oldest first.
+fn rows(trace: &Trace, devices: &[DeviceIndex], end: usize) -> Vec<Row> {
+    let words = Words::exact(&trace.plan);
+    let memory = Memory::of(trace);
+    let mut rows = Vec::new();
+    for index in (0..end).rev() {
+        if rows.len() == ROWS_MAX || trace.moments[index].what == Occurrence::Stage(Stage::Body) {
+            break;
+        }
+        rows.extend(row(trace, &words, &memory, devices, index));
+    }
+    rows.reverse();
+    rows
+}
+
+fn row(trace: &Trace, words: &Words<'_>, memory: &Memory, devices: &[DeviceIndex], index: usize) -> Option<Row> {
+    let moment = &trace.moments[index];
+    let shown = |device: &DeviceIndex| devices.contains(device);
+    let one = |lane, mark, label| Some(Row { at: moment.at, from: lane, to: lane, mark, label });
+    match &moment.what {
+        Occurrence::Called { device, content, .. } if shown(device) => {
+            one(Lane::Device(*device), 'o', format!("calls {}", words.call(content).text))
+        }
+        Occurrence::Returned { device, call, result } if shown(device) && !came_with_a_message(trace, index) => {
+            one(Lane::Device(*device), 'o', returned(words, memory, *device, *call, result))
+        }
+        Occurrence::Heard { device, event } if shown(device) && !came_with_a_message(trace, index) => {
+            one(Lane::Device(*device), 'o', format!("hears {}", words.event(event).text))
+        }
+        Occurrence::DeviceSent { device, connection, message, .. } if shown(device) => {
+            let arrived = trace.moments[index..].iter().any(|later| {
+                matches!(&later.what, Occurrence::ServerReceived { connection: on, message: got, .. }
+                    if on == connection && got == message)
+            });
+            let label = format!("{} is lost", from_client(message));
+            (!arrived).then_some(Row { at: moment.at, from: Lane::Device(*device), to: Lane::Server, mark: 'x', label })
+        }
+        Occurrence::ServerReceived { device, message, .. } if shown(device) => Some(Row {
+            at: moment.at,
+            from: Lane::Device(*device),
+            to: Lane::Server,
+            mark: '>',
+            label: from_client(message),
+        }),
+        Occurrence::ServerSent { device, connection, message } if shown(device) => {
+            let lost = !arrives_at_device(trace, index, *connection, message);
+            let label = format!("{} is lost", from_server(memory, *device, message));
+            lost.then_some(Row { at: moment.at, from: Lane::Server, to: Lane::Device(*device), mark: 'x', label })
+        }
+        Occurrence::DeviceReceived { device, message, .. } if shown(device) => {
+            let label = match handed_on(trace, index).map(|handed| &handed.what) {
+                Some(Occurrence::Heard { event, .. }) => format!("hears {}", words.event(event).text),
+                Some(Occurrence::Returned { call, result, .. }) => returned(words, memory, *device, *call, result),
+                _ => from_server(memory, *device, message),
+            };
+            Some(Row { at: moment.at, from: Lane::Server, to: Lane::Device(*device), mark: '>', label })
+        }
+        Occurrence::DeviceLost { device, .. } if shown(device) => {
+            one(Lane::Device(*device), 'x', "loses its connection".to_owned())
+        }
+        Occurrence::ServerLost { device, .. } if shown(device) => {
+            one(Lane::Server, 'x', format!("loses {}", words.device(*device).text))
+        }
+        Occurrence::ServerClosed { device, .. } if shown(device) => {
+            one(Lane::Server, 'x', format!("closes the connection of {}", words.device(*device).text))
+        }
+        Occurrence::DeviceChanged { device, change } if shown(device) => {
+            one(Lane::Device(*device), '!', change_verb(*change).to_owned())
+        }
+        Occurrence::ServerCrashed => one(Lane::Server, '!', "crashes".to_owned()),
+        Occurrence::ServerStarted { records } => one(Lane::Server, '!', format!("starts from {records} records")),
+        _ => None,
+    }
+}
+
+/// What the library handed to the application because of the message that arrived at `index`.
+fn handed_on(trace: &Trace, index: usize) -> Option<&Moment> {
+    let arrived = &trace.moments[index];
+    let Occurrence::DeviceReceived { device, message, .. } = &arrived.what else { return None };
+    trace.moments[index + 1..].iter().take_while(|later| later.at == arrived.at).find(|later| match &later.what {
+        Occurrence::Heard { device: who, event } => {
+            who == device && matches!(message, ServerMessage::Event { event: sent, .. } if sent == event)
+        }
+        Occurrence::Returned { device: who, result, .. } => {
+            who == device && matches!(message, ServerMessage::Response(response) if response.result == *result)
+        }
+        _ => false,
+    })
+}
+
+/// Whether the arrow of a message at the same instant says already what the application was handed at `index`.
+fn came_with_a_message(trace: &Trace, index: usize) -> bool {
+    let handed = &trace.moments[index];
+    let same_instant =
+        trace.moments[..index].iter().rposition(|earlier| earlier.at != handed.at).map_or(0, |at| at + 1);
+    (same_instant..index).any(|arrived| handed_on(trace, arrived).is_some_and(|found| std::ptr::eq(found, handed)))
+}
+
+fn returned(
+    words: &Words<'_>,
+    memory: &Memory,
+    device: DeviceIndex,
+    call: CallNo,
+    result: &Result<Reply, ApiError>,
+) -> String {
+    let operation = memory.calls.get(&(device, call)).map_or("a call", |call| call.operation().name());
+    match result {
+        Ok(_) => format!("{operation} returns {}", words.result(result).text),
+        Err(error) => format!("{operation} fails {} ({})", error_code(error), error.message),
+    }
+}
+
+fn operation(content: &Content) -> &str {
+    match content {
+        Content::Call(call) => call.operation().name(),
+        Content::Malformed(malformed) => &malformed.operation,
+    }
+}
+
+fn arrives_at_device(trace: &Trace, sent: usize, connection: ConnectionNo, message: &ServerMessage) -> bool {
+    trace.moments[sent..].iter().any(|later| {
+        matches!(&later.what, Occurrence::DeviceReceived { connection: on, message: got, .. }
+            if *on == connection && got == message)
+    })
+}
+
+fn from_client(message: &ClientMessage) -> String {
+    match message {
+        ClientMessage::Login(login) if login.resume.is_some() => "login, to resume".to_owned(),
+        ClientMessage::Login(_) => "login".to_owned(),
+        ClientMessage::Request(request) => operation(&request.content).to_owned(),
+        ClientMessage::Acknowledge { received } => format!("acknowledges {received}"),
+    }
+}
+
+fn from_server(memory: &Memory, device: DeviceIndex, message: &ServerMessage) -> String {
+    match message {
+        ServerMessage::LoggedIn { resumed: true, .. } => "logged in, resumed".to_owned(),
+        ServerMessage::LoggedIn { .. } => "logged in".to_owned(),
+        ServerMessage::Refused { error } => format!("login {}", error_code(error)),
+        ServerMessage::Response(response) => match &response.result {
+            Ok(_) => format!("{}: ok", memory.asked(device, &response.id)),
+            Err(error) => format!("{}: {}", memory.asked(device, &response.id), error_code(error)),
+        },
+        ServerMessage::Event { event, .. } => event.event.name().name().to_owned(),
+    }
+}
+
+/// Lanes to the left, words to the right.
+fn draw(trace: &Trace, devices: &[DeviceIndex], rows: &[Row], width: usize) -> String {
+    // The server stands between the first device and the others: most arrows are then short.
+    let mut lanes: Vec<Lane> = devices.iter().map(|device| Lane::Device(*device)).collect();
+    lanes.insert(1.min(lanes.len()), Lane::Server);
+    let names: Vec<String> = lanes
+        .iter()
+        .map(|lane| match lane {
+            Lane::Device(device) => trace.plan.device(*device).name.to_string(),
+            Lane::Server => "server".to_owned(),
+        })
+        .collect();
+    let widths: Vec<usize> = names.iter().map(|name| (name.chars().count() + 2).max(LANE_MIN)).collect();
+    let end = widths.iter().sum::<usize>();
+    // A lane's line runs under the middle of its name.
+    let mut left = 0;
+    let mut centres = Vec::new();
+    for (name, width) in names.iter().zip(&widths) {
+        centres.push(left + name.chars().count() / 2);
+        left += width;
+    }
+    let mut text = format!("{:>9}  ", "");
+    for (name, width) in names.iter().zip(&widths) {
+        text.push_str(&format!("{name:<width$}"));
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    let mut before = None;
+    for row in rows {
+        let mut cells = vec![' '; end.min(centres.last().map_or(end, |last| last + 3))];
+        for centre in &centres {
+            cells[*centre] = '|';
+        }
+        let place = |wanted: Lane| lanes.iter().position(|lane| *lane == wanted).map_or(0, |index| centres[index]);
+        let (from, to) = (place(row.from), place(row.to));
+        for cell in &mut cells[from.min(to)..from.max(to)] {
+            *cell = '-';
+        }
+        cells[to] = match row.mark {
+            '>' if to < from => '<',
+            mark => mark,
+        };
+        if from != to {
+            cells[from] = '+';
+        }
+        // A time that is that of the line above is not said again.
+        let time = if before == Some(row.at) { String::new() } else { seconds(row.at) };
+        before = Some(row.at);
+        let start = format!("{time:>9}  {}", cells.into_iter().collect::<String>());
+        let room = width.saturating_sub(start.chars().count()).max(24);
+        text.push_str(&format!("{start}{}\n", cut(&row.label, room)));
+    }
+    text
+}
+
+fn cut(label: &str, room: usize) -> String {
+    if label.chars().count() <= room {
+        return label.to_owned();
+    }
+    label.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+use super::ladder;
+use crate::protocol::message::{ConnectionNo, ServerMessage};
+use crate::trace::Occurrence;
+use crate::trace::sample::{a_call_to_bob, receive};
+
+#[test]
+fn arrows_end_where_messages_arrive() {
+    let recorder = a_call_to_bob();
+    let bob = recorder.device("bob.phone");
+    let message = ServerMessage::Event { seq: 9, event: receive("bob").into() };
+    let lost = Occurrence::ServerSent { device: bob, connection: ConnectionNo(1), message };
+    let trace = recorder.at(50, lost).trace();
+    insta::assert_snapshot!(ladder(&trace, &[bob], None, 80), @r"
+               alice.web  server  bob.phone
+        0.000      o         |        |  calls inviteUsers r1 [bob] timeout 60 exte…
+        0.020      +--------->        |  inviteUsers
+        0.040      <---------+        |  inviteUsers returns {bob: kSuccess}
+                   <---------+        |  hears onInvitationAdded r1 bob#1 kPending …
+                   |         +-------->  hears onReceiveInvitation r1 bob#1 kPendin…
+        0.050      |         +--------x  onReceiveInvitation is lost
+    ");
+}

@@ -1,0 +1,61 @@
+//! What a whole run showed, as numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::plan::RequirementId;
+use crate::run::{Extent, Outcome, SnapshotOutcome, Verdict};
+
+/// The sum of the outcomes of a run.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// How many scenarios have each verdict.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// How many runs there were: scenarios times seeds.
+    pub runs: u64,
+    /// The requirements that passing scenarios claim to show.
+    pub covered: BTreeSet<RequirementId>,
+    /// How much happened.
+    pub extent: Extent,
+    /// How many snapshots are new and not yet recorded.
+    pub new_snapshots: u64,
+    /// How many snapshots were recorded.
+    pub recorded_snapshots: u64,
+    /// The paths of what did not end well, with the seed that shows it.
+    pub failed: Vec<(String, crate::seed::Seed)>,
+    /// How long it took on the wall; the caller knows.
+    pub wall: Duration,
+}
+
+impl Summary {
+    /// Counts one more outcome.
+    pub fn add(&mut self, outcome: &Outcome) {
+        *self.verdicts.entry(outcome.verdict).or_default() += 1;
+        self.runs += outcome.seeds_run;
+        self.extent = self.extent.and(outcome.extent);
+        match outcome.snapshot {
+            SnapshotOutcome::New { .. } => self.new_snapshots += 1,
+            SnapshotOutcome::Recorded { .. } => self.recorded_snapshots += 1,
+            _ => {}
+        }
+        if outcome.verdict.is_well() {
+            if outcome.verdict != Verdict::Unsupported {
+                self.covered.extend(outcome.covers.iter().cloned());
+            }
+        } else {
+            self.failed.push((outcome.path.clone(), outcome.seed));
+        }
+    }
+
+    /// How many scenarios there were.
+    #[must_use]
+    pub fn scenarios(&self) -> u64 {
+        self.verdicts.values().sum()
+    }
+
+    /// The exit code of the run: the worst of its scenarios.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        self.verdicts.keys().map(|verdict| verdict.exit_code()).max().unwrap_or(0)
+    }
+}

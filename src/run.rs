@@ -1,0 +1,421 @@
+//! The pipeline as a recipe: load, compile, simulate, judge, compare with the snapshot.
+//!
+//! The module runs scenarios and says what came of each; how that looks, and what a terminal or a file is, is not its
+//! business. It reads no clock: the caller hands one in, for the timings alone.
+
+pub mod corpus;
+pub mod guard;
+pub mod sweep;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::check::{self, Finding};
+use crate::file::FileError;
+use crate::plan::{Place, Plan, RequirementId, Source, WorldName, compile};
+use crate::scenario::{self, Scenario};
+use crate::seed::Seed;
+use crate::snapshot::{Comparison, Snapshot};
+use crate::time::{Duration, Instant};
+use crate::trace::{Occurrence, Trace, json, text};
+use crate::world::{WorldError, sim};
+
+/// The seed of every run that is given no other: snapshots are of this seed alone.
+pub const OWN_SEED: Seed = Seed(1);
+
+/// What came of a scenario.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Verdict {
+    /// Everything is as it must be.
+    Pass,
+    /// A declared variant that the profile permits.
+    NonStrict,
+    /// The world or the implementation can't enact it.
+    Unsupported,
+    /// It fails in the way that the list of known failures says.
+    KnownFailure,
+    /// A check failed, or the snapshot differs.
+    Fail,
+    /// It is on the list of known failures and passed.
+    UnexpectedPass,
+    /// The run says nothing either way.
+    Inconclusive,
+    /// The file is no scenario.
+    BadScenario,
+    /// The harness broke.
+    HarnessError,
+}
+
+impl Verdict {
+    /// All of them, from best to worst.
+    pub const ALL: [Self; 9] = [
+        Self::Pass,
+        Self::NonStrict,
+        Self::Unsupported,
+        Self::KnownFailure,
+        Self::Fail,
+        Self::UnexpectedPass,
+        Self::Inconclusive,
+        Self::BadScenario,
+        Self::HarnessError,
+    ];
+
+    /// As reports say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::NonStrict => "non-strict",
+            Self::Unsupported => "unsupported",
+            Self::KnownFailure => "known failure",
+            Self::Fail => "fail",
+            Self::UnexpectedPass => "unexpected pass",
+            Self::Inconclusive => "inconclusive",
+            Self::BadScenario => "bad scenario",
+            Self::HarnessError => "harness error",
+        }
+    }
+
+    /// The exit code of a run whose worst verdict this is: 0 for what is well, 1 for what the subject did, 2 for what the
+    /// author did, 3 for what the harness did.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass | Self::NonStrict | Self::Unsupported | Self::KnownFailure => 0,
+            Self::Fail | Self::UnexpectedPass | Self::Inconclusive => 1,
+            Self::BadScenario => 2,
+            Self::HarnessError => 3,
+        }
+    }
+
+    /// Whether a run with this verdict is well.
+    #[must_use]
+    pub const fn is_well(self) -> bool {
+        self.exit_code() == 0
+    }
+}
+
+/// One scenario to run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// Its file, as the user named it or as it was found.
+    pub path: PathBuf,
+    /// What the user named: the file itself or a folder above it.
+    pub root: PathBuf,
+}
+
+impl Target {
+    /// The path as reports and traces show it, with `/` between its parts.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path.to_string_lossy().replace('\\', "/")
+    }
+}
+
+/// How scenarios are run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recipe {
+    /// The first seed.
+    pub seed: Seed,
+    /// How many seeds in a row, at least 1.
+    pub seeds: u64,
+    /// What happens to snapshots.
+    pub snapshots: SnapshotMode,
+    /// Where the snapshots are, if not in their own place.
+    pub snapshot_folder: Option<PathBuf>,
+    /// Whether an outcome keeps its trace even when all is well.
+    pub keep_traces: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            seed: OWN_SEED,
+            seeds: 1,
+            snapshots: SnapshotMode::Compare { propose: false },
+            snapshot_folder: None,
+            keep_traces: false,
+        }
+    }
+}
+
+/// What happens to snapshots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SnapshotMode {
+    /// They are compared.
+    Compare {
+        /// Whether a new or another text is left for review. Without that a missing snapshot is a failure: nobody would
+        /// ever be told of it.
+        propose: bool,
+    },
+    /// They are recorded.
+    Bless,
+    /// They are left alone.
+    Off,
+}
+
+/// What became of a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SnapshotOutcome {
+    /// It was not looked at.
+    NotCompared,
+    /// It is the same.
+    Same,
+    /// There is none yet.
+    New {
+        /// Where the text waits for review.
+        pending: Option<PathBuf>,
+    },
+    /// It differs.
+    Differs {
+        /// The recorded text.
+        recorded: String,
+        /// The text of this run.
+        seen: String,
+        /// Where the text waits for review.
+        pending: Option<PathBuf>,
+    },
+    /// It was recorded, and it was new or another.
+    Recorded {
+        /// Into which file.
+        file: PathBuf,
+    },
+}
+
+/// What came of one scenario.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its file.
+    pub path: String,
+    /// Its title; empty when the file could not be read.
+    pub title: String,
+    /// The requirements that it claims to show.
+    pub covers: Vec<RequirementId>,
+    /// The file's text, for places that point into it; empty when it could not be read.
+    pub source: Source,
+    /// The seed of this outcome: with several seeds, the first that did not end well, else the first.
+    pub seed: Seed,
+    /// Under how many seeds it was run.
+    pub seeds_run: u64,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What the checks found.
+    pub findings: Vec<Finding>,
+    /// How many more of the same kinds the checks found.
+    pub findings_left_out: usize,
+    /// What became of its snapshot.
+    pub snapshot: SnapshotOutcome,
+    /// What is wrong with the file or the harness, or why the run is unsupported, as text for people.
+    pub problem: Option<Problem>,
+    /// How much happened, over all seeds.
+    pub extent: Extent,
+    /// FNV-1a of the whole trace; none when there was no run.
+    pub trace_hash: Option<u64>,
+    /// How long it took, over all seeds.
+    pub wall: std::time::Duration,
+    /// The trace, if the run did not end well or the recipe asks for it.
+    pub trace: Option<Arc<Trace>>,
+}
+
+/// Why there is nothing to judge.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    /// The file is no scenario.
+    Scenario(scenario::Diagnostics),
+    /// Anything else, in words, with the author's line if there is one.
+    Words(String, Place),
+}
+
+/// How much happened in a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extent {
+    /// Moments of the trace.
+    pub moments: u64,
+    /// Messages that were put on the wire.
+    pub messages: u64,
+    /// From the first moment to the last.
+    pub virtual_time: Duration,
+}
+
+impl Extent {
+    fn of(trace: &Trace) -> Self {
+        let on_the_wire =
+            |what: &Occurrence| matches!(what, Occurrence::DeviceSent { .. } | Occurrence::ServerSent { .. });
+        Self {
+            moments: trace.moments.len() as u64,
+            messages: trace.moments.iter().filter(|moment| on_the_wire(&moment.what)).count() as u64,
+            virtual_time: trace.moments.last().map_or(Duration::ZERO, |last| last.at.since(Instant::START)),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            moments: self.moments + other.moments,
+            messages: self.messages + other.messages,
+            virtual_time: self.virtual_time + other.virtual_time,
+        }
+    }
+}
+
+impl Outcome {
+    fn nothing_yet(target: &Target, seed: Seed) -> Self {
+        Self {
+            path: target.name(),
+            title: String::new(),
+            covers: Vec::new(),
+            source: Source::default(),
+            seed,
+            seeds_run: 1,
+            verdict: Verdict::Pass,
+            findings: Vec::new(),
+            findings_left_out: 0,
+            snapshot: SnapshotOutcome::NotCompared,
+            problem: None,
+            extent: Extent::default(),
+            trace_hash: None,
+            wall: std::time::Duration::ZERO,
+            trace: None,
+        }
+    }
+
+    fn planned(target: &Target, plan: &Plan) -> Self {
+        Self {
+            title: plan.title.clone(),
+            covers: plan.covers.iter().map(|claim| claim.requirement.clone()).collect(),
+            source: plan.source.clone(),
+            ..Self::nothing_yet(target, plan.seed)
+        }
+    }
+
+    fn panicked(target: &Target, seed: Seed, panic: &str) -> Self {
+        let problem = Problem::Words(format!("convoke itself failed: {panic}"), Place::default());
+        Self::broken(target, seed, Verdict::HarnessError, problem)
+    }
+
+    fn broken(target: &Target, seed: Seed, verdict: Verdict, problem: Problem) -> Self {
+        Self { verdict, problem: Some(problem), ..Self::nothing_yet(target, seed) }
+    }
+}
+
+/// Loads a scenario and plans it for a seed.
+///
+/// # Errors
+/// What is wrong with the file, for its author.
+pub fn plan(path: &Path, seed: Seed) -> Result<Plan, scenario::Diagnostics> {
+    compile::compile(&scenario::load(path)?, seed)
+}
+
+/// Runs a scenario under one seed and judges it. A panic on the way is a harness error of this scenario alone.
+#[must_use]
+pub fn run(target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+    let judged = guard::catch(|| match compile::compile(scenario, seed) {
+        Ok(plan) => run_plan(target, &Arc::new(plan), recipe),
+        Err(diagnostics) => Ok(Outcome::broken(target, seed, Verdict::BadScenario, Problem::Scenario(diagnostics))),
+    });
+    match judged {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => {
+            Outcome::broken(target, seed, Verdict::HarnessError, Problem::Words(error.to_string(), Place::default()))
+        }
+        Err(panic) => Outcome::panicked(target, seed, &panic),
+    }
+}
+
+/// Judges a trace that was saved before. Snapshots are of runs, not of saved traces.
+#[must_use]
+pub fn judge(path: &str, trace: Trace) -> Outcome {
+    let target = Target { path: path.into(), root: path.into() };
+    let seed = trace.plan.seed;
+    let recipe = Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() };
+    match guard::catch(|| judge_run(&target, trace, &recipe)) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => {
+            Outcome::broken(&target, seed, Verdict::HarnessError, Problem::Words(error.to_string(), Place::default()))
+        }
+        Err(panic) => Outcome::panicked(&target, seed, &panic),
+    }
+}
+
+fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcome, FileError> {
+    let without_a_run = |verdict, words: String, place| Outcome {
+        verdict,
+        problem: Some(Problem::Words(words, place)),
+        ..Outcome::planned(target, plan)
+    };
+    if !plan.worlds.is_empty() && !plan.worlds.contains(&WorldName::Sim) {
+        let words = "the scenario leaves out the world `sim`".to_owned();
+        return Ok(without_a_run(Verdict::Unsupported, words, Place::default()));
+    }
+    match sim::run(plan) {
+        Ok(trace) => judge_run(target, trace, recipe),
+        Err(error @ WorldError::Setup { place, .. }) => {
+            Ok(without_a_run(Verdict::BadScenario, error.to_string(), place))
+        }
+        Err(error) => Ok(without_a_run(Verdict::HarnessError, error.to_string(), Place::default())),
+    }
+}
+
+fn judge_run(target: &Target, trace: Trace, recipe: &Recipe) -> Result<Outcome, FileError> {
+    let plan = &trace.plan;
+    let mut outcome = Outcome::planned(target, plan);
+    outcome.extent = Extent::of(&trace);
+    outcome.trace_hash = Some(json::hash(&trace));
+    let judgement = check::judge(&trace);
+    outcome.findings = judgement.findings;
+    outcome.findings_left_out = judgement.left_out;
+    let wrong = !outcome.findings.is_empty();
+    if plan.seed == OWN_SEED && !plan.snapshot.none {
+        outcome.snapshot = compare(target, &trace, recipe, wrong)?;
+    }
+    let ci = recipe.snapshots == SnapshotMode::Compare { propose: false };
+    let another = match outcome.snapshot {
+        SnapshotOutcome::Differs { .. } => true,
+        SnapshotOutcome::New { .. } => ci,
+        _ => false,
+    };
+    if wrong || another {
+        outcome.verdict = Verdict::Fail;
+    }
+    if recipe.keep_traces || !outcome.verdict.is_well() {
+        outcome.trace = Some(Arc::new(trace));
+    }
+    Ok(outcome)
+}
+
+/// A run that a check calls wrong is never recorded or proposed: a snapshot says what somebody found to be right.
+fn compare(target: &Target, trace: &Trace, recipe: &Recipe, wrong: bool) -> Result<SnapshotOutcome, FileError> {
+    if recipe.snapshots == SnapshotMode::Off {
+        return Ok(SnapshotOutcome::NotCompared);
+    }
+    let snapshot = Snapshot::of(&target.path, &target.root, recipe.snapshot_folder.as_deref())?;
+    let seen = text::canonical(trace);
+    let title = &trace.plan.title;
+    let propose = |propose: bool| match propose && !wrong {
+        true => snapshot.propose(title, &seen).map(Some),
+        false => Ok(None),
+    };
+    let comparison = snapshot.compare(&seen)?;
+    Ok(match (comparison, recipe.snapshots) {
+        (Comparison::Same, SnapshotMode::Compare { propose: false } | SnapshotMode::Off) => SnapshotOutcome::Same,
+        (Comparison::Same, _) => {
+            snapshot.forget_pending()?;
+            SnapshotOutcome::Same
+        }
+        (_, SnapshotMode::Bless) if !wrong => {
+            snapshot.record(title, &seen)?;
+            SnapshotOutcome::Recorded { file: snapshot.file }
+        }
+        (Comparison::New, mode) => {
+            SnapshotOutcome::New { pending: propose(mode == SnapshotMode::Compare { propose: true })? }
+        }
+        (Comparison::Differs { recorded }, mode) => {
+            let pending = propose(mode == SnapshotMode::Compare { propose: true })?;
+            SnapshotOutcome::Differs { recorded, seen, pending }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use super::*;
+use crate::trace::sample::{Recorder, a_call_to_bob, invite};
+use crate::trace::text::canonical;
+
+fn written(trace: &Trace) -> String {
+    let mut bytes = Vec::new();
+    write(trace, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let trace = a_call_to_bob().trace();
+    let again = read(written(&trace).as_bytes()).unwrap();
+    assert_eq!(again.moments, trace.moments);
+    assert_eq!(again.plan, trace.plan);
+    assert_eq!(hash(&again), hash(&trace));
+}
+
+#[test]
+fn numbers_that_json_lacks_come_back() {
+    let Call::InviteUsers { room_id, user_id_list, extension_info, .. } = invite(&["bob"]) else { unreachable!() };
+    let call = Call::InviteUsers { room_id, user_id_list, extension_info, timeout: f64::INFINITY };
+    let trace = Recorder::new(&["alice.web"]);
+    let (device, content) = (trace.device("alice.web"), Arc::new(call));
+    let called = Occurrence::Called { device, call: Default::default(), content, step: None };
+    let again = read(written(&trace.at(0, called).trace()).as_bytes()).unwrap();
+    assert!(canonical(&again).contains("timeout NaN"), "{}", canonical(&again));
+}
+
+#[test]
+fn a_hash_is_of_what_happened() {
+    let trace = a_call_to_bob().trace();
+    let mut other = trace.clone();
+    other.moments.pop();
+    assert_ne!(hash(&trace), hash(&other));
+}
+
+#[track_caller]
+fn check_refused(text: &str, reason: &str) {
+    let error = read(text.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains(reason), "{error}");
+}
+
+#[test]
+fn what_is_no_trace_is_refused_with_the_line() {
+    let whole = written(&a_call_to_bob().trace());
+    let header = whole.lines().next().unwrap();
+    check_refused("", "it is no trace");
+    check_refused("version: 1", "it is no trace");
+    check_refused(&whole.replace("\"convokeTrace\":1", "\"convokeTrace\":7"), "a trace of version 7");
+    check_refused(&format!("{header}\n{{\"at\":0,\"what\":\"asleep\"}}"), "line 2: unknown variant `asleep`");
+    check_refused(&format!("{header}\n{{\"at\":1}}"), "line 2: missing field `what`");
+    check_refused(&whole.replace("\"device\":1", "\"device\":77"), "the plan has no device 77");
+    check_refused(&whole.replace("{\"at\":0,", "{\"at\":9000000000,"), "it happened before the line above");
+    check_refused(&whole.replace("\"step\":0", "\"step\":5"), "no step 5");
+    check_refused(&whole[..whole.len() - 20], "EOF while parsing");
+}
