@@ -123,7 +123,8 @@ pub struct Device {
     /// Events that came before their turn.
     early: BTreeMap<u64, Arc<StampedEvent>>,
     gap_deadline: Option<Instant>,
-    pending: BTreeMap<u64, Pending>,
+    /// The requests that are not answered, in the order of their numbers.
+    pending: Vec<Pending>,
     room: Option<RoomId>,
     rings: Rings,
     views: Views,
@@ -168,7 +169,7 @@ impl Device {
             acknowledged: 0,
             early: BTreeMap::new(),
             gap_deadline: None,
-            pending: BTreeMap::new(),
+            pending: Vec::new(),
             room: None,
             rings: Rings::default(),
             views: Views::default(),
@@ -223,7 +224,7 @@ impl Device {
             let message = self.request_message(&pending);
             outputs.push(DeviceOutput::Send(message));
         }
-        self.pending.insert(self.requests, pending);
+        self.pending.push(pending);
     }
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {
@@ -270,7 +271,7 @@ impl Device {
             outputs.push(DeviceOutput::Returned { call, result: Ok(Reply::Void) });
         }
         // IDM-5: repeat what was not answered, under the same ids.
-        let unanswered: Vec<Pending> = self.pending.values().cloned().collect();
+        let unanswered = self.pending.clone();
         for pending in unanswered {
             let message = self.request_message(&pending);
             outputs.push(DeviceOutput::Send(message));
@@ -292,7 +293,7 @@ impl Device {
         self.state = State::LoggedOut;
         self.forget_session();
         self.room = None;
-        for pending in std::mem::take(&mut self.pending).into_values() {
+        for pending in std::mem::take(&mut self.pending) {
             // IDM-5: whether it took effect is unknown.
             let error = ApiError::new(ErrorCode::FAILED, "the session ended before an answer came");
             outputs.extend(pending.call.map(|call| DeviceOutput::Returned { call, result: Err(error) }));
@@ -302,11 +303,10 @@ impl Device {
     }
 
     fn response(&mut self, now: Instant, response: Response, outputs: &mut Vec<DeviceOutput>) {
-        let number = response.id.as_str().rsplit_once('-').and_then(|(_, number)| number.parse().ok());
-        let Some(number) = number.filter(|number| self.pending.get(number).is_some_and(|p| p.id == response.id)) else {
+        let Some(index) = self.pending.iter().position(|pending| pending.id == response.id) else {
             return; // The answer to a repeat of what has been answered already.
         };
-        let pending = self.pending.remove(&number).expect("found above");
+        let pending = self.pending.remove(index);
         if let Ok(reply) = &response.result
             && self.learn(&pending.content, reply, response.at)
         {
@@ -357,13 +357,19 @@ impl Device {
         if seq <= self.received || self.session.is_none() {
             return;
         }
-        self.early.insert(seq, event);
-        while let Some(event) = self.early.remove(&(self.received + 1)) {
+        let mut next = if seq == self.received + 1 {
+            Some(event)
+        } else {
+            self.early.insert(seq, event);
+            None
+        };
+        while let Some(event) = next {
             self.received += 1;
             self.in_order(now, event, outputs);
             if self.session.is_none() {
                 return; // onKickedOffLine: nothing after it.
             }
+            next = self.early.remove(&(self.received + 1));
         }
         if self.early.is_empty() {
             self.gap_deadline = None;
@@ -419,7 +425,7 @@ impl Device {
 
     fn is_entering(&self, room_id: &RoomId) -> bool {
         self.pending
-            .values()
+            .iter()
             .any(|pending| matches!(&*pending.content, Call::EnterRoom { room_id: r, .. } if r == room_id))
     }
 
@@ -435,9 +441,9 @@ impl Device {
         self.early.clear();
         match self.state {
             State::LoggedOut => {}
-            State::LoggedIn if self.pending.values().any(|p| p.content.operation() == OperationName::Logout) => {
+            State::LoggedIn if self.pending.iter().any(|p| p.content.operation() == OperationName::Logout) => {
                 // The session that was to end has no connection any more, and none will be made: it ends by itself.
-                for pending in std::mem::take(&mut self.pending).into_values() {
+                for pending in std::mem::take(&mut self.pending) {
                     let result = if pending.content.operation() == OperationName::Logout {
                         Ok(Reply::Void)
                     } else {
@@ -457,10 +463,8 @@ impl Device {
 
     fn give_up_what_is_due(&mut self, now: Instant, outputs: &mut Vec<DeviceOutput>) {
         // IDM-5. The requests are in the order of their deadlines, since all wait equally long.
-        while let Some(entry) = self.pending.first_entry()
-            && entry.get().deadline <= now
-        {
-            let pending = entry.remove();
+        let due = self.pending.partition_point(|pending| pending.deadline <= now);
+        for pending in self.pending.drain(..due) {
             let error = ApiError::new(ErrorCode::FAILED, "no answer came; whether it took effect is unknown");
             outputs.extend(pending.call.map(|call| DeviceOutput::Returned { call, result: Err(error) }));
         }
@@ -516,7 +520,7 @@ impl Node for Device {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let request = self.pending.first_key_value().map(|(_, pending)| pending.deadline);
+        let request = self.pending.first().map(|pending| pending.deadline);
         let login = match self.state {
             State::LoggingIn { deadline, .. } => deadline,
             _ => None,

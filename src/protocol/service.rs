@@ -16,7 +16,7 @@ use super::call::{Call, DeviceIdentity, Reply};
 use super::core::{Caller, Effects, InvitationCore, SessionSlot, Transition};
 use super::event::{Event, PushHint, StampedEvent};
 use super::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
-use super::session::{KeptResult, KeptResults, Sessions};
+use super::session::{DevicePlace, KeptResult, KeptResults, Sessions};
 use super::vocabulary::{ApiError, DeviceId, ErrorCode, OperationName, RequestId, SessionToken, UserId};
 use crate::seed::Stream;
 use crate::time::Instant;
@@ -261,9 +261,10 @@ impl Service {
                 if self.config.open_accounts {
                     self.state.core.add_account(user.clone(), user.as_str().into(), "".into());
                 }
-                let slot = self.state.sessions.begin(identity.clone(), token.clone());
+                let place = self.device_place(identity);
+                let slot = self.state.sessions.begin(Arc::new(identity.clone()), place, token.clone());
                 self.state.core.online(user, device, slot);
-                self.device(user, device).session = Some(slot);
+                self.state.devices[place.0].session = Some(slot);
             }
             Record::Suspended { at, slot } => self.state.sessions.suspend(*at, *slot, window),
             Record::Resumed { slot, received } => self.state.sessions.resume(*slot, *received, window),
@@ -294,8 +295,14 @@ impl Service {
         }
     }
 
-    fn device(&mut self, user: &UserId, device: &DeviceId) -> &mut DeviceState {
-        self.state.devices.entry((user.clone(), device.clone())).or_default()
+    /// Where what is known of a device is kept; made if nothing is known yet. Devices are never forgotten, so the place
+    /// stays the same.
+    fn device_place(&mut self, identity: &DeviceIdentity) -> DevicePlace {
+        let key = (identity.user_id.clone(), identity.device_id.clone());
+        let entry = self.state.devices.entry(key);
+        let place = DevicePlace(entry.index());
+        entry.or_default();
+        place
     }
 
     /// TERM-2: the end of a member device's session is an exit from the room.
@@ -306,17 +313,17 @@ impl Service {
         if let Some(exit) = exit {
             self.apply(at, &exit, outputs);
         }
-        self.state.sessions.end(slot, self.config.bounds.resume_window);
-        self.device(&identity.user_id, &identity.device_id).session = None;
+        let session = self.state.sessions.end(slot, self.config.bounds.resume_window);
+        self.state.devices[session.device.0].session = None;
     }
 
     fn carry_out_request(&mut self, handled: &HandledRequest, outputs: &mut Vec<ServiceOutput>) {
         let HandledRequest { at, slot, request, result, judged_in_room, transition } = handled;
         let session = self.state.sessions.get_mut(*slot);
         session.acknowledge(request.received);
-        let connection = session.connection;
-        let DeviceIdentity { user_id: user, device_id: device, .. } = session.identity.clone();
-        self.state.core.charge(*at, &user, &request.content);
+        let (connection, device) = (session.connection, session.device);
+        let identity = session.identity.clone();
+        self.state.core.charge(*at, &identity.user_id, &request.content);
 
         let room_id = match &request.content {
             Content::Call(call) => call.room_id(),
@@ -346,7 +353,7 @@ impl Service {
         }
         let memory = self.config.bounds.result_memory;
         let kept = KeptResult { content: request.content.clone(), result, at: point };
-        self.device(&user, &device).results.keep(*at, request.id.clone(), kept, memory);
+        self.state.devices[device.0].results.keep(*at, request.id.clone(), kept, memory);
         if request.content.logs_out() {
             self.end_session(*at, *slot, outputs);
         }
@@ -459,14 +466,12 @@ impl Service {
         };
         let session = self.state.sessions.get_mut(slot);
         session.acknowledge(request.received);
-        let identity = session.identity.clone();
-        let key = (identity.user_id.clone(), identity.device_id.clone());
+        let (identity, device) = (session.identity.clone(), session.device);
         let changes_state = request.content.changes_state();
         if changes_state {
             // IDM-1: a repeat returns the result that it had, before every other check but login.
             let memory = self.config.bounds.result_memory;
-            let kept = self.state.devices.get(&key).and_then(|device| device.results.get(now, &request.id, memory));
-            if let Some(kept) = kept {
+            if let Some(kept) = self.state.devices[device.0].results.get(now, &request.id, memory) {
                 let (result, at) = if kept.content == request.content {
                     (kept.result.clone(), kept.at)
                 } else {

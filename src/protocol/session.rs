@@ -25,9 +25,14 @@ pub(super) struct Sessions {
     windows: BTreeSet<(Instant, SessionSlot)>,
 }
 
+/// Where the service keeps what it knows of a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct DevicePlace(pub(super) usize);
+
 #[derive(Clone, Debug)]
 pub(super) struct Session {
-    pub(super) identity: DeviceIdentity,
+    pub(super) identity: Arc<DeviceIdentity>,
+    pub(super) device: DevicePlace,
     pub(super) token: SessionToken,
     pub(super) connection: Option<ConnectionNo>,
     pub(super) suspended_since: Option<Instant>,
@@ -41,9 +46,15 @@ pub(super) struct Session {
 }
 
 impl Sessions {
-    pub(super) fn begin(&mut self, identity: DeviceIdentity, token: SessionToken) -> SessionSlot {
+    pub(super) fn begin(
+        &mut self,
+        identity: Arc<DeviceIdentity>,
+        device: DevicePlace,
+        token: SessionToken,
+    ) -> SessionSlot {
         let session = Session {
             identity,
+            device,
             token,
             connection: None,
             suspended_since: None,

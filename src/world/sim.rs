@@ -275,9 +275,6 @@ impl Sim {
     fn body(&mut self) -> Result<(), WorldError> {
         self.enter_stage(Stage::Body);
         self.triggers.begin();
-        for (step, at) in self.triggers.take_absolute() {
-            self.queue.push(at, Happening::Step(step));
-        }
         let end = self.plan.lasts.map_or(Instant::NEVER, |lasts| Instant::START + lasts);
         self.run_until(end)
     }
@@ -342,8 +339,7 @@ impl Sim {
 
     /// Lets everything happen that is due by `end`.
     fn run_until(&mut self, end: Instant) -> Result<(), WorldError> {
-        while self.queue.next_at().is_some_and(|at| at <= end) {
-            let (at, happening) = self.queue.pop().expect("there is a next");
+        while let Some((at, happening)) = self.next_happening(end) {
             // A wake that nobody waits for any more takes no time.
             if self.is_void(at, &happening) {
                 continue;
@@ -359,6 +355,20 @@ impl Sim {
             self.happen(happening);
         }
         Ok(())
+    }
+
+    /// What happens next, if it happens by `end`. At the same instant the author's absolute steps come first.
+    fn next_happening(&mut self, end: Instant) -> Option<(Instant, Happening)> {
+        let queued = self.queue.next_at().filter(|at| *at <= end);
+        let step =
+            self.triggers.next_absolute().filter(|(at, _)| *at <= end && queued.is_none_or(|queued| *at <= queued));
+        match step {
+            Some((at, step)) => {
+                self.triggers.take_absolute();
+                Some((at, Happening::Step(step)))
+            }
+            None => queued.and_then(|_| self.queue.pop()),
+        }
     }
 
     /// Forgets wakes that have become pointless, and plans the next one instead.
@@ -837,6 +847,9 @@ impl InFlight {
 impl Clock {
     /// What the clock shows at `now`. A library reads a clock that never goes back: a jump back stops it.
     fn shown(&self, now: Instant) -> Instant {
+        if self.ppm == 0 {
+            return self.shown + now.since(self.since);
+        }
         let passed = now.since(self.since).as_nanos();
         let drift = i128::from(passed) * i128::from(self.ppm) / 1_000_000;
         let passed = u64::try_from((i128::from(passed) + drift).max(0)).unwrap_or(u64::MAX);

@@ -161,16 +161,19 @@ pub(super) fn apply(core: &mut InvitationCore, at: Instant, transition: &Transit
 
 /// One commit of an instance (ORD-5).
 fn commit(core: &mut InvitationCore, room_id: &RoomId, change: impl FnOnce(&mut Room)) {
-    let room = core.rooms.get_mut(room_id).expect("a transition names a room that exists");
+    let place = core.rooms.get_index_of(room_id).expect("a transition names a room that exists");
+    let room = &mut core.rooms[place];
     room.revision = Revision(room.revision.0 + 1);
     room.info = None;
     change(room);
-    let info = core.room_info(&core.rooms[room_id]);
-    core.rooms[room_id].info = Some(info);
+    let info = core.room_info(&core.rooms[place]);
+    core.rooms[place].info = Some(info);
 }
 
 /// What the events of one commit share.
 struct Addressed {
+    /// Where the room is kept; it stays there for the whole commit.
+    place: usize,
     room_id: RoomId,
     instance: InstanceId,
     revision: Revision,
@@ -182,8 +185,9 @@ struct Addressed {
 impl InvitationCore {
     /// Call after the commit; the members are those of this moment.
     fn address(&self, room_id: &RoomId) -> Addressed {
-        let room = &self.rooms[room_id];
+        let (place, _, room) = self.rooms.get_full(room_id).expect("the room exists");
         Addressed {
+            place,
             room_id: room_id.clone(),
             instance: room.instance,
             revision: room.revision,
@@ -249,7 +253,7 @@ fn invited(
     if core.rate_limits {
         core.user_mut(inviter).buckets.take_ring(rings_refill, at, invitee);
     }
-    let room = core.rooms.get_mut(room_id).expect("the room exists");
+    let room = &mut core.rooms[addressed.place];
     let (revision, instance) = (room.revision, room.instance);
     let ledger = room.invitees.entry(invitee.clone()).or_default();
     ledger.attempts += 1;
@@ -272,7 +276,8 @@ fn invited(
         core.deadlines.insert(Deadline { at, instance, place, room: room_id.clone(), invitee: invitee.clone() });
     }
 
-    let invitation = Arc::new(core.invitation(&core.rooms[room_id], inviter, invitee, InvitationStatus::Pending));
+    let invitation =
+        Arc::new(core.invitation(&core.rooms[addressed.place], inviter, invitee, InvitationStatus::Pending));
     let about = Some((invitee, attempt));
     // DEV-1: every online device of the invitee, also one in another room.
     let receive = Event::ReceiveInvitation {
@@ -296,15 +301,15 @@ fn invited(
 }
 
 /// Takes a live attempt's deadline away (TMO-7): it ends now.
-fn stop_timer(core: &mut InvitationCore, room_id: &RoomId, invitee: &UserId) {
-    let room = &core.rooms[room_id];
+fn stop_timer(core: &mut InvitationCore, place: usize, invitee: &UserId) {
+    let room = &core.rooms[place];
     let entry = room.entry(invitee).expect("the attempt is live");
     if let Some(at) = entry.deadline {
         let deadline = Deadline {
             at,
             instance: room.instance,
             place: entry.place,
-            room: room_id.clone(),
+            room: room.id.clone(),
             invitee: invitee.clone(),
         };
         assert!(core.deadlines.remove(&deadline), "a live attempt with a deadline has a timer");
@@ -312,8 +317,8 @@ fn stop_timer(core: &mut InvitationCore, room_id: &RoomId, invitee: &UserId) {
 }
 
 /// The entry leaves the list.
-fn remove_entry(core: &mut InvitationCore, room_id: &RoomId, invitee: &UserId) -> Entry {
-    let room = core.rooms.get_mut(room_id).expect("the room exists");
+fn remove_entry(core: &mut InvitationCore, place: usize, invitee: &UserId) -> Entry {
+    let room = &mut core.rooms[place];
     let entry = room.invitees.get_mut(invitee).and_then(|ledger| ledger.entry.take()).expect("the entry exists");
     room.places.remove(&entry.place);
     entry
@@ -327,10 +332,10 @@ fn cancelled(
     invitee: &UserId,
     effects: &mut Effects,
 ) {
-    let room_id = &addressed.room_id;
-    stop_timer(core, room_id, invitee);
-    let entry = remove_entry(core, room_id, invitee);
-    let room = &core.rooms[room_id];
+    let place = addressed.place;
+    stop_timer(core, place, invitee);
+    let entry = remove_entry(core, place, invitee);
+    let room = &core.rooms[place];
     // EVT-6: there is no cancelled status.
     let invitation = Arc::new(core.invitation(room, &entry.inviter, invitee, InvitationStatus::None));
     let about = Some((invitee, entry.attempt));
@@ -374,10 +379,10 @@ fn answered(
     reason: RejectedReason,
     effects: &mut Effects,
 ) {
-    let room_id = &addressed.room_id;
-    stop_timer(core, room_id, invitee);
+    let place = addressed.place;
+    stop_timer(core, place, invitee);
     let memory = core.bounds.answer_memory;
-    let room = core.rooms.get_mut(room_id).expect("the room exists");
+    let room = &mut core.rooms[place];
     let ledger: &mut Invitee = room.invitees.get_mut(invitee).expect("the invitee was called");
     let entry = ledger.entry.as_mut().expect("the attempt is live");
     entry.status = if accepted { InvitationStatus::Accepted } else { InvitationStatus::Rejected };
@@ -387,7 +392,7 @@ fn answered(
     ledger.forget_old_answers(at, memory);
     ledger.answers.push(Answered { attempt, at, device: device.clone(), accepted });
 
-    let invitation = Arc::new(core.invitation(&core.rooms[room_id], &inviter, invitee, status));
+    let invitation = Arc::new(core.invitation(&core.rooms[place], &inviter, invitee, status));
     let about = Some((invitee, attempt));
     let (room_info, shown) = (addressed.info.clone(), invitation.clone());
     // ACC-3, REJ-3, EVT-7: the inviter's devices, in the room or not.
@@ -408,15 +413,16 @@ fn answered(
 
 /// T6: TMO-4, TMO-5.
 fn expired(core: &mut InvitationCore, room_id: &RoomId, invitee: &UserId, effects: &mut Effects) {
-    stop_timer(core, room_id, invitee);
     let addressed = core.address(room_id);
-    let room = core.rooms.get_mut(room_id).expect("the room exists");
+    stop_timer(core, addressed.place, invitee);
+    let room = &mut core.rooms[addressed.place];
     let entry = room.entry_mut(invitee).expect("the attempt is live");
     entry.status = InvitationStatus::Timeout;
     entry.deadline = None;
     entry.changed = addressed.revision;
     let (attempt, inviter) = (entry.attempt, entry.inviter.clone());
-    let invitation = Arc::new(core.invitation(&core.rooms[room_id], &inviter, invitee, InvitationStatus::Timeout));
+    let invitation =
+        Arc::new(core.invitation(&core.rooms[addressed.place], &inviter, invitee, InvitationStatus::Timeout));
     let about = Some((invitee, attempt));
     let event = Event::InvitationTimeout { room_info: addressed.info.clone(), invitation: invitation.clone() };
     addressed.tell(core.devices_of(&inviter).chain(core.devices_of(invitee)), about, event, effects);
@@ -465,8 +471,8 @@ fn room_destroyed(core: &mut InvitationCore, at: Instant, room_id: &RoomId, effe
         .cloned()
         .collect();
     for invitee in &live {
-        stop_timer(core, room_id, invitee);
-        let entry = remove_entry(core, room_id, invitee);
+        stop_timer(core, addressed.place, invitee);
+        let entry = remove_entry(core, addressed.place, invitee);
         let invitation =
             Arc::new(core.invitation(&core.rooms[room_id], &entry.inviter, invitee, InvitationStatus::None));
         revoke(core, &addressed, &entry, invitee, invitation, operate_user.clone(), effects);
@@ -547,7 +553,7 @@ fn entered(
     addressed.tell_members(None, enter, effects);
     // ACC-8: entry removes the entry, whatever its status.
     if core.rooms[room_id].entry(user).is_some() {
-        let entry = remove_entry(core, room_id, user);
+        let entry = remove_entry(core, addressed.place, user);
         let invitation = core.invitation(&core.rooms[room_id], &entry.inviter, user, InvitationStatus::None);
         let removed = addressed.removed(Arc::new(invitation));
         addressed.tell_members(Some((user, entry.attempt)), removed, effects);

@@ -1,6 +1,6 @@
 //! What rings on this device, and which attempts its user's answers are meant for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::protocol::call::{AttemptRef, Call};
@@ -13,7 +13,7 @@ pub(super) struct Rings {
     /// The newest attempt told of, by room (ACC-1).
     known: BTreeMap<RoomId, AttemptRef>,
     /// The attempts whose closing event the application is to hear (DEV-8).
-    open: BTreeSet<AttemptRef>,
+    open: Vec<AttemptRef>,
     /// What rings now: ended by the answer, the closing event or the session (REJ-5).
     ringing: BTreeMap<RoomId, AttemptRef>,
 }
@@ -29,7 +29,7 @@ impl Rings {
         let attempt = attempt_of(event)?;
         let room_id = event.event.room_id()?;
         self.know(room_id, attempt);
-        self.open.insert(attempt);
+        self.open_up(attempt);
         // REJ-6: never for the room that the device is in or enters, nor for a duplicate of what rings.
         if room == Some(room_id) || entering || self.ringing.get(room_id) == Some(&attempt) {
             return None;
@@ -59,8 +59,21 @@ impl Rings {
         let attempt = AttemptRef { instance, attempt };
         self.know(room_id, attempt);
         if status == InvitationStatus::Pending {
-            self.open.insert(attempt);
+            self.open_up(attempt);
         }
+    }
+
+    fn open_up(&mut self, attempt: AttemptRef) {
+        if !self.open.contains(&attempt) {
+            self.open.push(attempt);
+        }
+    }
+
+    /// Whether it was open.
+    fn shut(&mut self, attempt: AttemptRef) -> bool {
+        let before = self.open.len();
+        self.open.retain(|open| *open != attempt);
+        self.open.len() < before
     }
 
     /// A list event told of an attempt, if it is this user's.
@@ -72,8 +85,12 @@ impl Rings {
     }
 
     fn know(&mut self, room_id: &RoomId, attempt: AttemptRef) {
-        let newest = self.known.entry(room_id.clone()).or_insert(attempt);
-        *newest = (*newest).max(attempt);
+        match self.known.get_mut(room_id) {
+            Some(newest) => *newest = (*newest).max(attempt),
+            None => {
+                self.known.insert(room_id.clone(), attempt);
+            }
+        }
     }
 
     /// DEV-8: whether the application is to hear this closing event. It ends the ring.
@@ -83,7 +100,7 @@ impl Rings {
         if self.ringing.get(room_id) == Some(&attempt) {
             self.ringing.remove(room_id);
         }
-        self.open.remove(&attempt)
+        self.shut(attempt)
     }
 
     /// ACC-1: an answer names the attempt that it is meant for, whenever the library was told of one. The ring ends.
@@ -107,7 +124,7 @@ impl Rings {
     pub(super) fn answered(&mut self, room_id: &RoomId, attempt: Option<AttemptRef>) {
         self.stop(room_id);
         if let Some(attempt) = attempt {
-            self.open.remove(&attempt);
+            self.shut(attempt);
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) struct Triggers {
     waiting: Vec<Waiting>,
     /// The operation of every open call, where some step waits for an answer.
     open_calls: BTreeMap<(DeviceIndex, CallNo), OperationName>,
+    /// The steps at absolute times, in the order in which they come, and how many have come.
+    absolute: Vec<(Instant, usize)>,
+    absolute_done: usize,
     /// The steps that follow the beginning of another.
     followers: BTreeMap<usize, Vec<(usize, Duration)>>,
 }
@@ -39,7 +42,21 @@ impl Triggers {
                 followers.entry(*first).or_default().push((step, *delay));
             }
         }
-        Self { plan: plan.clone(), active: false, waiting: Vec::new(), open_calls: BTreeMap::new(), followers }
+        let at = |(step, planned): (usize, &crate::plan::Step)| match planned.when {
+            When::At(at) => Some((at, step)),
+            When::After { .. } => None,
+        };
+        let mut absolute: Vec<(Instant, usize)> = plan.steps.iter().enumerate().filter_map(at).collect();
+        absolute.sort_unstable();
+        Self {
+            plan: plan.clone(),
+            active: false,
+            waiting: Vec::new(),
+            open_calls: BTreeMap::new(),
+            absolute,
+            absolute_done: 0,
+            followers,
+        }
     }
 
     /// The scenario begins: what was seen in the setup sets nothing off.
@@ -60,12 +77,13 @@ impl Triggers {
         self.active = false;
     }
 
-    pub(super) fn take_absolute(&self) -> Vec<(usize, Instant)> {
-        let at = |(step, planned): (usize, &crate::plan::Step)| match planned.when {
-            When::At(at) => Some((step, at)),
-            When::After { .. } => None,
-        };
-        self.plan.steps.iter().enumerate().filter_map(at).collect()
+    /// The next step at an absolute time.
+    pub(super) fn next_absolute(&self) -> Option<(Instant, usize)> {
+        if self.active { self.absolute.get(self.absolute_done).copied() } else { None }
+    }
+
+    pub(super) fn take_absolute(&mut self) {
+        self.absolute_done += 1;
     }
 
     pub(super) fn waits_for_events(&self) -> bool {
