@@ -18,6 +18,7 @@ use super::{
     WorldName,
 };
 use crate::protocol::bounds::{BoundValue, Bounds};
+use crate::protocol::requirements;
 use crate::scenario::expression::{Expression, Measure};
 use crate::scenario::{self, At, Diagnostic, Diagnostics, Scenario, Span};
 use crate::seed::Seed;
@@ -114,11 +115,15 @@ impl Compiler<'_> {
     }
 
     fn requirement(&mut self, id: &At<String>) -> RequirementId {
-        if !is_requirement(&id.value) {
-            self.note(
-                Diagnostic::new(id.span, format!("unknown requirement `{}`", id.value))
-                    .help("`convoke requirements` lists them; an id is like DEV-2"),
-            );
+        if requirements::find(&id.value).is_none() {
+            let diagnostic = Diagnostic::new(id.span, format!("unknown requirement `{}`", id.value));
+            // Ids are all alike: of those that differ in one letter, none is more likely than the next.
+            let group = id.value.split('-').next().unwrap_or_default();
+            let last = requirements::REQUIREMENTS.iter().rfind(|known| known.id.split('-').next() == Some(group));
+            self.note(match last {
+                Some(last) => diagnostic.help(format!("the last of its group is {}", last.id)),
+                None => diagnostic.help("`convoke requirements` lists them; an id is like DEV-2"),
+            });
         }
         RequirementId(id.value.as_str().into())
     }
@@ -220,16 +225,6 @@ impl Compiler<'_> {
             scenario::Latency::Pareto(min, shape) => Latency::Pareto { min: self.duration(min), shape: *shape },
         }
     }
-}
-
-/// Whether it has the form of a requirement's id, such as CAN-6.
-fn is_requirement(id: &str) -> bool {
-    id.split_once('-').is_some_and(|(area, number)| {
-        (3..=4).contains(&area.len())
-            && area.bytes().all(|byte| byte.is_ascii_uppercase())
-            && !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }
 
 impl From<scenario::World> for WorldName {

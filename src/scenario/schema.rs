@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::payload::{self, Shape};
 use super::words::{self, Kind, Object};
 use crate::protocol::bounds::{BoundValue, Bounds};
+use crate::protocol::requirements;
 use crate::protocol::vocabulary::{ErrorCode, EventName, OperationName};
 
 /// A schema of the dialect 2020-12.
@@ -63,6 +64,7 @@ impl Definitions {
         let mut properties = Map::new();
         for field in object.fields {
             let mut schema = self.kind(field.kind);
+            // Beside a reference, the field's own words hold.
             schema["description"] = json!(field.doc);
             properties.insert(field.key.to_owned(), schema);
         }
@@ -84,7 +86,12 @@ impl Definitions {
                 {"type": "string", "pattern": r"^\s*[0-9.]+\s*%?\s*$", "examples": ["1%"]},
             ]}),
             Kind::Drift => json!({"type": "string", "pattern": r"^\s*[+-]?[0-9]+\s*ppm\s*$", "examples": ["200ppm"]}),
-            Kind::Requirement => json!({"type": "string", "pattern": "^[A-Z]{3,4}-[0-9]+$"}),
+            Kind::Requirement => self.define("requirement", |_| {
+                let known = requirements::REQUIREMENTS.iter();
+                let known: Vec<Value> =
+                    known.map(|known| json!({"const": known.id, "description": known.plain_text()})).collect();
+                json!({"description": "The id of a requirement.", "anyOf": known})
+            }),
             Kind::Word(["true"]) => json!({"const": true}),
             Kind::Word(words) => json!({"enum": words}),
             Kind::ApiEnum(of) => enumeration(of),
