@@ -107,6 +107,9 @@ pub enum DeviceOutput {
 /// How long an event may be missing from the middle before the library drops the connection and resumes.
 const GAP_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a login may be unanswered on a living connection before the library makes another connection.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The client library as a node.
 #[derive(Debug)]
 pub struct Device {
@@ -123,6 +126,8 @@ pub struct Device {
     /// Events that came before their turn.
     early: BTreeMap<u64, Arc<StampedEvent>>,
     gap_deadline: Option<Instant>,
+    /// When the login sent on this connection should have been answered.
+    login_deadline: Option<Instant>,
     /// The requests that are not answered, in the order of their numbers.
     pending: Vec<Pending>,
     room: Option<RoomId>,
@@ -169,6 +174,7 @@ impl Device {
             acknowledged: 0,
             early: BTreeMap::new(),
             gap_deadline: None,
+            login_deadline: None,
             pending: Vec::new(),
             room: None,
             rings: Rings::default(),
@@ -253,6 +259,7 @@ impl Device {
     fn logged_in(&mut self, session: SessionToken, resumed: bool, outputs: &mut Vec<DeviceOutput>) {
         let State::LoggingIn { call, .. } = self.state else { return };
         self.state = State::LoggedIn;
+        self.login_deadline = None;
         if !resumed {
             // REC-1: a new session; nothing of the old one comes any more.
             self.forget_session();
@@ -299,6 +306,7 @@ impl Device {
             outputs.extend(pending.call.map(|call| DeviceOutput::Returned { call, result: Err(error) }));
         }
         self.connected = false;
+        self.login_deadline = None;
         outputs.push(DeviceOutput::Disconnect);
     }
 
@@ -438,6 +446,7 @@ impl Device {
     fn disconnected(&mut self, outputs: &mut Vec<DeviceOutput>) {
         self.connected = false;
         self.gap_deadline = None;
+        self.login_deadline = None;
         self.early.clear();
         match self.state {
             State::LoggedOut => {}
@@ -475,8 +484,7 @@ impl Device {
             outputs.push(DeviceOutput::Returned { call, result: Err(error) });
             self.log_out(outputs);
         }
-        if self.gap_deadline.is_some_and(|deadline| deadline <= now) {
-            self.gap_deadline = None;
+        if [self.gap_deadline, self.login_deadline].into_iter().flatten().any(|deadline| deadline <= now) {
             outputs.push(DeviceOutput::Disconnect);
             self.disconnected(outputs);
         }
@@ -509,6 +517,7 @@ impl Node for Device {
                 let resume = self.session.clone().map(|session| Resume { session, received: self.received });
                 let login = Login { identity: self.config.identity.clone(), user_sig: "".into(), resume };
                 outputs.push(DeviceOutput::Send(ClientMessage::Login(login)));
+                self.login_deadline = Some(now + LOGIN_PATIENCE);
             }
             DeviceInput::Disconnected => self.disconnected(outputs),
             DeviceInput::Message(message) => self.message(now, message, outputs),
@@ -525,6 +534,6 @@ impl Node for Device {
             State::LoggingIn { deadline, .. } => deadline,
             _ => None,
         };
-        [request, login, self.gap_deadline].into_iter().flatten().min()
+        [request, login, self.gap_deadline, self.login_deadline].into_iter().flatten().min()
     }
 }

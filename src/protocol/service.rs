@@ -520,6 +520,15 @@ impl Service {
 }
 
 impl Content {
+    /// Which operation it asks for, if there is such an operation.
+    #[must_use]
+    pub fn operation(&self) -> Option<OperationName> {
+        match self {
+            Self::Call(call) => Some(call.operation()),
+            Self::Malformed(malformed) => OperationName::from_name(&malformed.operation),
+        }
+    }
+
     /// Whether it is a well-formed logout; a malformed one leaves no trace (ERR-3).
     fn logs_out(&self) -> bool {
         matches!(self, Self::Call(call) if call.operation() == OperationName::Logout)
@@ -528,12 +537,7 @@ impl Content {
     /// Whether it can change state. What names no known operation counts as if it could: its refusal is kept.
     #[must_use]
     pub fn changes_state(&self) -> bool {
-        match self {
-            Self::Call(call) => call.operation().changes_state(),
-            Self::Malformed(malformed) => {
-                OperationName::from_name(&malformed.operation).is_none_or(OperationName::changes_state)
-            }
-        }
+        self.operation().is_none_or(OperationName::changes_state)
     }
 
     fn room_id(&self) -> Option<&super::vocabulary::RoomId> {

@@ -9,7 +9,7 @@ mod network;
 mod queue;
 mod steps;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use self::network::{Fate, LinkState, Way};
@@ -21,9 +21,9 @@ use crate::protocol::Node;
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::codec;
 use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};
-use crate::protocol::message::{ClientMessage, ConnectionNo, Login, ServerMessage};
+use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, ServerMessage};
 use crate::protocol::service::{Record, Service, ServiceConfig, ServiceInput, ServiceOutput};
-use crate::protocol::vocabulary::Cursor;
+use crate::protocol::vocabulary::{Cursor, OperationName, RequestId};
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
@@ -115,6 +115,10 @@ struct Clock {
 struct RawState {
     requests: u64,
     received: u64,
+    /// The step whose login waits for a connection.
+    login_step: Option<usize>,
+    /// What each request asked, for steps that wait for an answer.
+    asked: BTreeMap<RequestId, OperationName>,
 }
 
 struct Connection {
@@ -242,34 +246,32 @@ impl Sim {
             for setup in phase {
                 match plan.device(setup.device).kind {
                     DeviceKind::Sdk => self.call(setup.device, setup.call.clone(), None),
-                    DeviceKind::Raw => self.raw_connect(setup.device),
+                    DeviceKind::Raw => self.raw_set_up(setup.device, &setup.call),
                 }
             }
             self.run_until(Instant::START)?;
             let refused = self.moments[began..].iter().find_map(|moment| match &moment.what {
-                Occurrence::Returned { device, call, result: Err(error) } => Some((*device, *call, error.to_string())),
+                Occurrence::Returned { device, result: Err(error), .. } => Some((*device, error)),
+                Occurrence::DeviceReceived { device, message: ServerMessage::Refused { error }, .. } => {
+                    Some((*device, error))
+                }
+                Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
+                    response.result.as_ref().err().map(|error| (*device, error))
+                }
                 _ => None,
             });
-            if let Some((device, call, error)) = refused {
-                return Err(self.setup_error(device, call, error));
+            if let Some((device, error)) = refused {
+                // Each device has one call a phase.
+                let setup = phase.iter().find(|setup| setup.device == device).expect("only a call can be refused");
+                return Err(WorldError::Setup {
+                    place: setup.place,
+                    device: plan.device(device).name.to_string(),
+                    call: setup.call.operation().to_string(),
+                    error: error.to_string(),
+                });
             }
         }
         Ok(())
-    }
-
-    fn setup_error(&self, device: DeviceIndex, call: CallNo, error: String) -> WorldError {
-        let content = self.moments.iter().find_map(|moment| match &moment.what {
-            Occurrence::Called { device: d, call: c, content, .. } if (*d, *c) == (device, call) => Some(content),
-            _ => None,
-        });
-        let content = content.expect("what returns was called");
-        let asked = self.plan.setup.iter().flatten().find(|setup| setup.device == device && setup.call == *content);
-        WorldError::Setup {
-            place: asked.map(|setup| setup.place).unwrap_or_default(),
-            device: self.plan.device(device).name.to_string(),
-            call: content.operation().to_string(),
-            error,
-        }
     }
 
     fn body(&mut self) -> Result<(), WorldError> {
@@ -811,24 +813,58 @@ impl Sim {
 
     // ---- raw devices ---------------------------------------------------------------------------------------------
 
-    fn raw_connect(&mut self, device: DeviceIndex) {
-        self.devices[device.index()].connecting = true;
+    fn raw_connect(&mut self, device: DeviceIndex, step: Option<usize>) {
+        let state = &mut self.devices[device.index()];
+        state.connecting = true;
+        state.raw.login_step = step;
         self.try_to_connect(device);
     }
 
     fn raw_log_in(&mut self, device: DeviceIndex) {
-        self.devices[device.index()].raw.received = 0;
+        let raw = &mut self.devices[device.index()].raw;
+        raw.received = 0;
+        let step = raw.login_step.take();
         let identity = self.plan.device(device).identity.clone();
         let login = Login { identity, user_sig: "".into(), resume: None };
-        self.send_from_device(device, ClientMessage::Login(login), None);
+        self.send_from_device(device, ClientMessage::Login(login), step);
+    }
+
+    /// The setup's calls of a raw device: what a library would send.
+    fn raw_set_up(&mut self, device: DeviceIndex, call: &Arc<Call>) {
+        if let Call::Login { .. } = **call {
+            self.raw_connect(device, None);
+        } else {
+            self.raw_request(device, None, Content::Call(call.clone()), None);
+        }
+    }
+
+    fn raw_request(&mut self, device: DeviceIndex, id: Option<&str>, content: Content, step: Option<usize>) {
+        let raw = &mut self.devices[device.index()].raw;
+        raw.requests += 1;
+        let id = id.map_or_else(|| RequestId::from(format!("raw-{}", raw.requests)), RequestId::from);
+        if let Some(operation) = content.operation() {
+            raw.asked.insert(id.clone(), operation);
+        }
+        let message = ClientMessage::Request(Request { id, received: raw.received, content });
+        self.send_from_device(device, message, step);
     }
 
     fn raw_received(&mut self, device: DeviceIndex, message: &ServerMessage) {
-        if let ServerMessage::Event { seq, event } = message {
-            let raw = &mut self.devices[device.index()].raw;
-            raw.received = raw.received.max(*seq);
-            if self.triggers.waits_for_events() {
-                self.fire(|triggers| triggers.on_heard(&event.event, device));
+        let raw = &mut self.devices[device.index()].raw;
+        match message {
+            ServerMessage::Event { seq, event } => {
+                raw.received = raw.received.max(*seq);
+                if self.triggers.waits_for_events() {
+                    self.fire(|triggers| triggers.on_heard(&event.event, device));
+                }
+            }
+            ServerMessage::Response(response) => {
+                if let Some(operation) = raw.asked.get(&response.id).copied() {
+                    self.fire(|triggers| triggers.on_returned(operation, device));
+                }
+            }
+            ServerMessage::LoggedIn { .. } | ServerMessage::Refused { .. } => {
+                self.fire(|triggers| triggers.on_returned(OperationName::Login, device));
             }
         }
     }

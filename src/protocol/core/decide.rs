@@ -50,7 +50,7 @@ fn judge(
     }
     let call = match content {
         Content::Call(call) => &**call,
-        Content::Malformed(malformed) => return Err(invalid(malformed.reason.as_str())),
+        Content::Malformed(malformed) => return Err(parameters::refusal(malformed)),
     };
     parameters::check(call, &core.bounds)?;
 

@@ -5,7 +5,8 @@
 use super::cursor;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::call::Call;
-use crate::protocol::vocabulary::{ApiError, ErrorCode, RoomId, UserId};
+use crate::protocol::message::Malformed;
+use crate::protocol::vocabulary::{ApiError, ErrorCode, OperationName, RoomId, UserId};
 use crate::time::Duration;
 
 /// Checks the arguments of a call.
@@ -45,6 +46,18 @@ pub fn check(call: &Call, bounds: &Bounds) -> Result<(), ApiError> {
         Call::KickRemoteUserOutOfRoom { user_id, .. } | Call::ChangeUserRole { user_id, .. } => check_id(user_id),
         _ => Ok(()),
     }
+}
+
+/// What is wrong with arguments of wrong types: as everywhere, the room id is looked at first (ERR-1).
+pub(super) fn refusal(malformed: &Malformed) -> ApiError {
+    // Calls without a room have no roomId to be wrong.
+    let concerns_room = OperationName::from_name(&malformed.operation)
+        .is_some_and(|name| !matches!(name, OperationName::Login | OperationName::Logout | OperationName::SetSelfInfo));
+    let room_id = malformed.args.get("roomId").and_then(serde_json::Value::as_str).map(RoomId::from);
+    if concerns_room && let Err(error) = check_room_id(&room_id.unwrap_or_else(|| RoomId::from(""))) {
+        return error;
+    }
+    invalid(malformed.reason.as_str())
 }
 
 /// ERR-2.

@@ -9,8 +9,8 @@ use crate::protocol::call::CallNo;
 use crate::protocol::codec;
 use crate::protocol::device::DeviceInput;
 use crate::protocol::event::Event;
-use crate::protocol::message::{ClientMessage, Content, Request};
-use crate::protocol::vocabulary::{OperationName, RequestId};
+use crate::protocol::message::Content;
+use crate::protocol::vocabulary::OperationName;
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Occurrence};
 
@@ -325,18 +325,10 @@ impl Sim {
 
     fn send_raw(&mut self, device: DeviceIndex, request: &RawRequest, step: usize) {
         if request.operation == OperationName::Login.name() {
-            self.raw_connect(device);
-            return;
+            self.raw_connect(device, Some(step));
+        } else {
+            self.raw_request(device, request.id.as_deref(), request.content(), Some(step));
         }
-        let raw = &mut self.devices[device.index()].raw;
-        raw.requests += 1;
-        let id = match &request.id {
-            Some(id) => RequestId::from(&**id),
-            None => RequestId::from(format!("raw-{}", raw.requests)),
-        };
-        let received = raw.received;
-        let message = ClientMessage::Request(Request { id, received, content: request.content() });
-        self.send_from_device(device, message, Some(step));
     }
 }
 
