@@ -279,6 +279,13 @@ fn init_begins_something_that_runs_and_overwrites_nothing() {
 }
 
 #[test]
+fn the_schema_is_json() {
+    let output = Folder::new("schema").command("schema scenario").output().unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(schema["$schema"].as_str().is_some_and(|version| version.contains("json-schema.org")), "{schema:#}");
+}
+
+#[test]
 fn shells_complete() {
     let folder = Folder::new("shells");
     folder.check_says("completions bash", 0, &["convoke", "--last-failed"]);
