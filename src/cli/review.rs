@@ -31,7 +31,9 @@ pub(super) fn review(arguments: &Review, output: &mut Output) -> Ending {
     }
     let asking = !arguments.accept && !arguments.reject;
     if asking && !(output.watched && io::stdin().is_terminal()) {
-        let words = format!("{} snapshots wait, and nobody can be asked: say --accept or --reject", files.len());
+        let waiting =
+            if files.len() == 1 { "a snapshot waits".to_owned() } else { format!("{} snapshots wait", files.len()) };
+        let words = format!("{waiting}, and nobody can be asked: say --accept or --reject");
         return Err(Failure::Usage(words));
     }
     let here = std::env::current_dir().unwrap_or_default();
