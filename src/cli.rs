@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod review;
 mod run;
+mod schema;
 
 use std::io;
 use std::process::ExitCode;
@@ -82,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments, &mut output),
         Command::Review(arguments) => review::review(&arguments, &mut output),
         Command::Judge(arguments) => judge::judge(&arguments, &mut output),
+        Command::Schema(arguments) => schema::schema(&arguments, &mut output),
         Command::Init(arguments) => init::init(&arguments, &mut output),
         Command::Completions(arguments) => completions::completions(&arguments, &mut output),
     };

@@ -195,7 +195,7 @@ pub struct Outcome {
     pub source: Source,
     /// The seed of this outcome: with several seeds, the first that did not end well, else the first.
     pub seed: Seed,
-    /// Under how many seeds it was run.
+    /// How many seeds this outcome speaks for: all that were asked for, or those up to the first that did not end well.
     pub seeds_run: u64,
     /// What came of it.
     pub verdict: Verdict,
@@ -207,7 +207,7 @@ pub struct Outcome {
     pub snapshot: SnapshotOutcome,
     /// What is wrong with the file or the harness, or why the run is unsupported, as text for people.
     pub problem: Option<Problem>,
-    /// How much happened, over all seeds.
+    /// How much happened: over all seeds, or under the one that did not end well.
     pub extent: Extent,
     /// FNV-1a of the whole trace; none when there was no run.
     pub trace_hash: Option<u64>,
@@ -390,7 +390,7 @@ fn compare(target: &Target, trace: &Trace, recipe: &Recipe, wrong: bool) -> Resu
         return Ok(SnapshotOutcome::NotCompared);
     }
     let snapshot = Snapshot::of(&target.path, &target.root, recipe.snapshot_folder.as_deref())?;
-    let seen = text::canonical(trace);
+    let seen = text::canonical(trace).trim_end().to_owned();
     let title = &trace.plan.title;
     let propose = |propose: bool| match propose && !wrong {
         true => snapshot.propose(title, &seen).map(Some),

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Review(Review),
     /// Judge a saved trace again, without running anything
     Judge(Judge),
+    /// Print the JSON Schema of a kind of file
+    Schema(Schema),
     /// Write a first scenario to begin with
     Init(Init),
     /// Print a script that completes the commands in a shell
@@ -134,6 +136,20 @@ pub(super) struct Judge {
     /// How to say what came of it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Schema {
+    /// Of which kind of file
+    #[arg(value_enum, default_value_t)]
+    pub(super) kind: SchemaKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum SchemaKind {
+    /// Scenario files
+    #[default]
+    Scenario,
 }
 
 #[derive(Args, Debug)]

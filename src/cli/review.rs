@@ -31,13 +31,17 @@ pub(super) fn review(arguments: &Review, output: &mut Output) -> Ending {
     }
     let asking = !arguments.accept && !arguments.reject;
     if asking && !(output.watched && io::stdin().is_terminal()) {
-        let words = format!("{} snapshots wait, and nobody can be asked: say --accept or --reject", files.len());
+        let waiting =
+            if files.len() == 1 { "a snapshot waits".to_owned() } else { format!("{} snapshots wait", files.len()) };
+        let words = format!("{waiting}, and nobody can be asked: say --accept or --reject");
         return Err(Failure::Usage(words));
     }
+    let here = std::env::current_dir().unwrap_or_default();
     let all = files.len();
     for (index, file) in files.into_iter().enumerate() {
         let pending = Pending::read(file)?;
-        let name = pending.target().display().to_string();
+        let target = pending.target();
+        let name = target.strip_prefix(&here).unwrap_or(&target).display().to_string();
         if asking {
             output.write(&format!("\n{} of {all}: {name}\n\n", index + 1))?;
             output.write(&shown(&pending, output))?;

@@ -25,7 +25,7 @@ pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {
         targets.retain(|target| target.name().contains(filter));
         if targets.is_empty() {
             return Err(Failure::Usage(format!(
-                "no path of the {all} scenarios contains `{filter}`; `convoke lint` lists them all"
+                "of the scenarios there ({all}), no path contains `{filter}`; `convoke lint` lists them"
             )));
         }
     }

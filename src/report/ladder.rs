@@ -20,6 +20,8 @@ use crate::trace::{Moment, Occurrence, Stage, Trace};
 const LANES_MAX: usize = 4;
 /// How many lines a diagram has.
 const ROWS_MAX: usize = 18;
+/// The narrowest words, however narrow the page.
+const LABEL_MIN: usize = 24;
 /// The narrowest lane.
 const LANE_MIN: usize = 8;
 
@@ -47,22 +49,19 @@ pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>, widt
         [] => trace.plan.device_indices().take(LANES_MAX).collect(),
         some => some.iter().copied().collect::<BTreeSet<_>>().into_iter().take(LANES_MAX).collect(),
     };
-    // Who acts is half the story: the first other device that calls something makes it complete.
-    if let ([only], true) = (&*devices, trace.plan.devices.len() > 1)
-        && let Some(caller) = first_caller(trace, *only)
-    {
-        devices.insert(usize::from(caller > devices[0]), caller);
-    }
     let end = until.map_or_else(|| body_end(trace), |until| until + 1).min(trace.moments.len());
+    // Who acts is half the story: the last who called something before the end come with those concerned.
+    for moment in trace.moments[..end].iter().rev() {
+        if let Occurrence::Called { device, step: Some(_), .. } = moment.what
+            && devices.len() < LANES_MAX - 1
+            && !devices.contains(&device)
+        {
+            devices.push(device);
+        }
+    }
+    devices.sort_unstable();
     let rows = rows(trace, &devices, end);
     draw(trace, &devices, &rows, width)
-}
-
-fn first_caller(trace: &Trace, other_than: DeviceIndex) -> Option<DeviceIndex> {
-    trace.moments.iter().find_map(|moment| match moment.what {
-        Occurrence::Called { device, step: Some(_), .. } if device != other_than => Some(device),
-        _ => None,
-    })
 }
 
 fn body_end(trace: &Trace) -> usize {
@@ -274,12 +273,13 @@ fn draw(trace: &Trace, devices: &[DeviceIndex], rows: &[Row], width: usize) -> S
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
+    let mut lanes_alone = vec![' '; end.min(centres.last().map_or(end, |last| last + 3))];
+    for centre in &centres {
+        lanes_alone[*centre] = '|';
+    }
     let mut before = None;
     for row in rows {
-        let mut cells = vec![' '; end.min(centres.last().map_or(end, |last| last + 3))];
-        for centre in &centres {
-            cells[*centre] = '|';
-        }
+        let mut cells = lanes_alone.clone();
         let place = |wanted: Lane| lanes.iter().position(|lane| *lane == wanted).map_or(0, |index| centres[index]);
         let (from, to) = (place(row.from), place(row.to));
         for cell in &mut cells[from.min(to)..from.max(to)] {
@@ -296,17 +296,32 @@ fn draw(trace: &Trace, devices: &[DeviceIndex], rows: &[Row], width: usize) -> S
         let time = if before == Some(row.at) { String::new() } else { seconds(row.at) };
         before = Some(row.at);
         let start = format!("{time:>9}  {}", cells.into_iter().collect::<String>());
-        let room = width.saturating_sub(start.chars().count()).max(24);
-        text.push_str(&format!("{start}{}\n", cut(&row.label, room)));
+        let room = width.saturating_sub(start.chars().count()).max(LABEL_MIN);
+        let mut label = wrapped(&row.label, room).into_iter();
+        text.push_str(&format!("{start}{}\n", label.next().unwrap_or_default()));
+        for more in label {
+            text.push_str(&format!("{:>9}  {}  {more}\n", "", lanes_alone.iter().collect::<String>()));
+        }
     }
     text
 }
 
-fn cut(label: &str, room: usize) -> String {
-    if label.chars().count() <= room {
-        return label.to_owned();
+/// The words in lines of at most `room` characters, as far as single words allow; later lines are indented by two.
+fn wrapped(label: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in label.split(' ') {
+        let room = if lines.len() == 1 { room } else { room - 2 };
+        let line = lines.last_mut().expect("there is a line from the beginning");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
     }
-    label.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    lines
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub struct Summary {
     pub covered: BTreeSet<RequirementId>,
     /// How much happened.
     pub extent: Extent,
-    /// How many snapshots are new and not yet recorded.
+    /// How many new snapshots wait for review.
     pub new_snapshots: u64,
     /// How many snapshots were recorded.
     pub recorded_snapshots: u64,
@@ -34,7 +34,7 @@ impl Summary {
         self.runs += outcome.seeds_run;
         self.extent = self.extent.and(outcome.extent);
         match outcome.snapshot {
-            SnapshotOutcome::New { .. } => self.new_snapshots += 1,
+            SnapshotOutcome::New { pending: Some(_) } => self.new_snapshots += 1,
             SnapshotOutcome::Recorded { .. } => self.recorded_snapshots += 1,
             _ => {}
         }

@@ -46,11 +46,14 @@ pub fn line(outcome: &Outcome, page: Page) -> String {
     let verdict = format!("{:<13}", outcome.verdict.name());
     let verdict = page.paint(verdict_style(outcome.verdict), &verdict);
     let mut notes = Vec::new();
-    if outcome.seeds_run > 1 {
-        notes.push(format!("{} seeds", outcome.seeds_run));
+    match (outcome.seeds_run, outcome.verdict.is_well()) {
+        (1, _) => {}
+        (seeds, true) => notes.push(format!("{seeds} seeds")),
+        (_, false) => notes.push(format!("seed {}", outcome.seed)),
     }
     match &outcome.snapshot {
-        SnapshotOutcome::New { .. } => notes.push("new snapshot".to_owned()),
+        SnapshotOutcome::New { pending: Some(_) } => notes.push("new snapshot".to_owned()),
+        SnapshotOutcome::New { pending: None } => notes.push("no snapshot".to_owned()),
         SnapshotOutcome::Differs { .. } => notes.push("snapshot differs".to_owned()),
         SnapshotOutcome::Recorded { .. } => notes.push("snapshot recorded".to_owned()),
         SnapshotOutcome::NotCompared | SnapshotOutcome::Same => {}
@@ -279,3 +282,6 @@ fn thousands(number: u64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

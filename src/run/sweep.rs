@@ -158,13 +158,18 @@ fn load(target: &Target, seed: Seed, sweep: &Sweep<'_>) -> Result<Option<Arc<Sce
     }
 }
 
-/// Of two outcomes of a scenario: the one with the lower seed that did not end well, else the lower seed; counted
-/// together.
+/// Of two outcomes of a scenario: the one with the lower seed that did not end well; if both did, the lower seed, counted
+/// together. Which seeds above a bad one were run is a matter of luck, so they are not counted.
 fn merge(one: Outcome, other: Outcome, first: Seed) -> Outcome {
-    let extent = one.extent.and(other.extent);
+    let number = |outcome: &Outcome| outcome.seed.0.wrapping_sub(first.0);
     let wall = one.wall + other.wall;
-    let seeds_run = one.seeds_run + other.seeds_run;
-    let rank = |outcome: &Outcome| (outcome.verdict.is_well(), outcome.seed.0.wrapping_sub(first.0));
-    let reported = if rank(&one) <= rank(&other) { one } else { other };
-    Outcome { extent, wall, seeds_run, ..reported }
+    let (reported, rest) = match (one.verdict.is_well(), number(&one)) <= (other.verdict.is_well(), number(&other)) {
+        true => (one, other),
+        false => (other, one),
+    };
+    if reported.verdict.is_well() {
+        let (extent, seeds_run) = (reported.extent.and(rest.extent), reported.seeds_run + rest.seeds_run);
+        return Outcome { extent, wall, seeds_run, ..reported };
+    }
+    Outcome { wall, seeds_run: number(&reported) + 1, ..reported }
 }

@@ -12,11 +12,14 @@ fn arrows_end_where_messages_arrive() {
     let trace = recorder.at(50, lost).trace();
     insta::assert_snapshot!(ladder(&trace, &[bob], None, 80), @r"
                alice.web  server  bob.phone
-        0.000      o         |        |  calls inviteUsers r1 [bob] timeout 60 exte…
+        0.000      o         |        |  calls inviteUsers r1 [bob] timeout 60
+                   |         |        |    extensionInfo(6 bytes)
         0.020      +--------->        |  inviteUsers
         0.040      <---------+        |  inviteUsers returns {bob: kSuccess}
-                   <---------+        |  hears onInvitationAdded r1 bob#1 kPending …
-                   |         +-------->  hears onReceiveInvitation r1 bob#1 kPendin…
+                   <---------+        |  hears onInvitationAdded r1 bob#1 kPending
+                   |         |        |    from alice
+                   |         +-------->  hears onReceiveInvitation r1 bob#1 kPending
+                   |         |        |    from alice extensionInfo(6 bytes)
         0.050      |         +--------x  onReceiveInvitation is lost
     ");
 }
