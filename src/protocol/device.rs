@@ -245,15 +245,24 @@ impl Device {
     fn message(&mut self, now: Instant, message: ServerMessage, outputs: &mut Vec<DeviceOutput>) {
         match message {
             ServerMessage::LoggedIn { session, resumed } => self.logged_in(session, resumed, outputs),
-            ServerMessage::Refused { error } => {
-                if let State::LoggingIn { call: Some(call), .. } = self.state {
-                    outputs.push(DeviceOutput::Returned { call, result: Err(error) });
-                }
-                self.log_out(outputs);
-            }
+            ServerMessage::Refused { error } => self.refused(error, outputs),
             ServerMessage::Response(response) => self.response(now, response, outputs),
             ServerMessage::Event { seq, event } => self.event(now, seq, event, outputs),
         }
+    }
+
+    fn refused(&mut self, error: ApiError, outputs: &mut Vec<DeviceOutput>) {
+        // Only a login that waits can be refused; a copy of an answered one says nothing.
+        let State::LoggingIn { call, .. } = self.state else { return };
+        match call {
+            Some(call) => outputs.push(DeviceOutput::Returned { call, result: Err(error) }),
+            None => {
+                // DEV-9: the session is over, and the application did not ask; it hears why.
+                let event = Event::KickedOffLine { message: error.message };
+                self.hand_over(Arc::new(StampedEvent { stamp: None, event }), outputs);
+            }
+        }
+        self.log_out(outputs);
     }
 
     fn logged_in(&mut self, session: SessionToken, resumed: bool, outputs: &mut Vec<DeviceOutput>) {

@@ -363,6 +363,8 @@ impl Service {
         let refuse = |error| ServiceOutput::Send { connection, message: ServerMessage::Refused { error } };
         match self.connections.get(&connection) {
             Some(None) => {}
+            // A copy of the login that this connection has made is no news.
+            Some(Some(slot)) if *self.state.sessions.get(*slot).identity == login.identity => return,
             Some(Some(_)) => {
                 let error = ApiError::new(ErrorCode::INVALID_PARAMETER, "this connection has a session already");
                 outputs.push(refuse(error));
@@ -398,6 +400,17 @@ impl Service {
                 connection,
                 message: ServerMessage::Event { seq, event: event.clone() },
             }));
+            return;
+        }
+        // DEV-9: a library that comes back to a session that is over did not log in again by itself what somebody has
+        // replaced meanwhile: it is told so, and the newer session stays.
+        let is_newer = |slot: SessionSlot| {
+            let other = &self.state.sessions.get(slot).identity;
+            other.platform == identity.platform && other.device_id != identity.device_id
+        };
+        if resume.is_some() && self.state.core.sessions_of(&identity.user_id).any(is_newer) {
+            let message = "the user has logged in on another device of this platform";
+            outputs.push(refuse(ApiError::new(ErrorCode::SDK_NOT_INITIALIZED, message)));
             return;
         }
         // TERM-1: a login of the same device that is not a resume ends its session. DEV-9: so it does with the session
