@@ -222,15 +222,19 @@ impl Device {
 
     /// Sends a request, now or after the next login.
     fn ask(&mut self, now: Instant, call: Option<CallNo>, content: Arc<Call>, outputs: &mut Vec<DeviceOutput>) {
-        self.requests += 1;
-        // IDM-1: unique for ever, since each life of the device has its own prefix.
-        let id = RequestId::from(format!("{}-{}", self.ids, self.requests));
+        let id = self.next_id();
         let pending = Pending { id, content, call, deadline: now + self.config.bounds.request_timeout };
         if self.state == State::LoggedIn && self.connected {
             let message = self.request_message(&pending);
             outputs.push(DeviceOutput::Send(message));
         }
         self.pending.push(pending);
+    }
+
+    /// IDM-1: unique for ever, since each life of the device has its own prefix.
+    fn next_id(&mut self) -> RequestId {
+        self.requests += 1;
+        RequestId::from(format!("{}-{}", self.ids, self.requests))
     }
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {
@@ -285,6 +289,14 @@ impl Device {
         self.session = Some(session);
         if let Some(call) = call {
             outputs.push(DeviceOutput::Returned { call, result: Ok(Reply::Void) });
+        }
+        if !resumed {
+            // A logout was meant for the session that is over; the one that has just begun needs one of its own.
+            for index in 0..self.pending.len() {
+                if self.pending[index].content.operation() == OperationName::Logout {
+                    self.pending[index].id = self.next_id();
+                }
+            }
         }
         // IDM-5: repeat what was not answered, under the same ids.
         let unanswered = self.pending.clone();
@@ -459,18 +471,6 @@ impl Device {
         self.early.clear();
         match self.state {
             State::LoggedOut => {}
-            State::LoggedIn if self.pending.iter().any(|p| p.content.operation() == OperationName::Logout) => {
-                // The session that was to end has no connection any more, and none will be made: it ends by itself.
-                for pending in std::mem::take(&mut self.pending) {
-                    let result = if pending.content.operation() == OperationName::Logout {
-                        Ok(Reply::Void)
-                    } else {
-                        Err(ApiError::new(ErrorCode::FAILED, "the session ended before an answer came"))
-                    };
-                    outputs.extend(pending.call.map(|call| DeviceOutput::Returned { call, result }));
-                }
-                self.log_out(outputs);
-            }
             State::LoggedIn => {
                 self.state = State::LoggingIn { call: None, deadline: None };
                 outputs.push(DeviceOutput::Connect);

@@ -65,7 +65,10 @@ fn judge(
                 avatar_url: avatar_url.clone(),
             });
         }
-        Call::CreateRoom { .. } => return create_room(core, caller, call),
+        Call::CreateRoom { room_id, .. } => {
+            *instance = core.rooms.get(room_id).map(|room| room.instance);
+            return create_room(core, caller, call);
+        }
         _ => {}
     }
 
