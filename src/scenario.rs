@@ -267,6 +267,8 @@ pub enum Action {
         id: Option<String>,
         /// Instance and number of the attempt that an answer names.
         attempt: Option<(At<Expression>, At<Expression>)>,
+        /// Whose cursor becomes the argument.
+        cursor_of: Option<At<Selector>>,
         /// Any JSON.
         args: Option<Node>,
     },

@@ -134,11 +134,13 @@ impl Teller<'_> {
     fn action(&self, action: &Action) -> String {
         let who = self.devices(action.devices());
         match action {
-            Action::Call { call, .. } => format!("{who} calls {}", self.words.call(call).text),
+            Action::Call { call, cursor_of, .. } => {
+                format!("{who} calls {}{}", self.words.call(call).text, self.cursor_of(*cursor_of))
+            }
             Action::Send { request, .. } => {
                 let mut args = request.args.clone();
                 redact(&mut args);
-                format!("{who} sends {} {args}", request.operation)
+                format!("{who} sends {} {args}{}", request.operation, self.cursor_of(request.cursor_of))
             }
             Action::On { event, handler, .. } => format!("{who} registers {} for {event}", handler.name),
             Action::Off { event, handler, .. } => format!("{who} removes {handler} for {event}"),
@@ -205,6 +207,12 @@ impl Teller<'_> {
             Sighting::Hears { by, event } => format!("{} hears {}", self.devices(by), pattern(event)),
             Sighting::Returned { by, operation } => format!("{operation} of {} is answered", self.devices(by)),
         }
+    }
+
+    fn cursor_of(&self, reader: Option<DeviceIndex>) -> String {
+        reader.map_or_else(String::new, |reader| {
+            format!(" with the cursor that {} was given last", self.plan.device(reader).name)
+        })
     }
 
     fn devices(&self, devices: &[DeviceIndex]) -> String {

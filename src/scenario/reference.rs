@@ -79,6 +79,7 @@ fn kind(kind: Kind) -> String {
         Kind::Version => "`1`".to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Argument => "text, or `{repeat: x, times: n}`".to_owned(),
+        Kind::Cursor => "text, or `{of: alice.web}`".to_owned(),
         Kind::Bool => "true or false".to_owned(),
         Kind::Duration => "duration".to_owned(),
         Kind::SignedDuration => "duration, perhaps negative".to_owned(),

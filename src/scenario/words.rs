@@ -40,6 +40,8 @@ pub enum Kind {
     Text,
     /// Text, or `{repeat: x, times: n}`.
     Argument,
+    /// Text, or the cursor that a device was given: `{of: alice.web}`.
+    Cursor,
     /// true or false.
     Bool,
     /// A span of time.
@@ -492,6 +494,11 @@ pub static SEND: Object = Object {
         must("operation", Kind::Text, "The operation, known or not; `login` opens a connection where there is none."),
         may("id", Kind::Text, "The request's id. Default: a new one for every request."),
         may("attempt", Kind::Object(&ATTEMPT), "The attempt that an answer names."),
+        may(
+            "cursorOf",
+            Kind::Devices,
+            "A device whose latest cursor, when the step begins, becomes the argument `cursor`.",
+        ),
         may("args", Kind::Json, "The arguments: any JSON, sent as it is."),
     ],
 };

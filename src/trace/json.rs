@@ -221,6 +221,11 @@ fn check_plan(plan: &Plan) -> Result<(), String> {
             When::After { trigger: Trigger::Seen { by, .. } | Trigger::Returned { by, .. }, .. } => check(by)?,
         }
         check(step.action.devices())?;
+        match &step.action {
+            Action::Call { cursor_of: Some(reader), .. } => check(&[*reader])?,
+            Action::Send { request, .. } => check(request.cursor_of.as_slice())?,
+            _ => {}
+        }
     }
     for expectation in &plan.expectations {
         match &expectation.what {

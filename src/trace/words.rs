@@ -371,6 +371,12 @@ pub fn redact(value: &mut Value) {
                             *text = format!("({} bytes)", text.len());
                         }
                     }
+                    // What a pattern excludes may be as secret as what it wants.
+                    Value::Object(pattern) if SECRET.contains(&name.as_str()) && pattern.contains_key("not") => {
+                        if let Some(Value::String(text)) = pattern.get_mut("not").filter(|text| **text != *"") {
+                            *text = format!("({} bytes)", text.len());
+                        }
+                    }
                     _ => redact(field),
                 }
             }

@@ -60,7 +60,11 @@ arguments! {
     REJECT "reject": [ROOM_ID, may("reason", Kind::ApiEnum(ApiEnum::RejectedReason), "kRejectToEnter (default) or kInOtherConference; any other number must be refused.")];
     GET_INVITATION_LIST "getInvitationList": [
         ROOM_ID,
-        may("cursor", Kind::Argument, "Empty (default) for the first page, then what the last page returned."),
+        may(
+            "cursor",
+            Kind::Cursor,
+            "Empty (default) for the first page, then what the last page returned: `{of: alice.web}` is the cursor that alice.web was given with the latest page that it read before this step, empty if it has read none."
+        ),
         may("count", Kind::Number, "The page size; 0 (default) means the service's own.")
     ];
 }
