@@ -561,6 +561,13 @@ pub enum Expected {
         /// What. Its own `within` limits when.
         event: EventPattern,
     },
+    /// On each of the devices exactly these handlers of the application are called, in this order (EVT-9).
+    Runs {
+        /// Where.
+        devices: Vec<DeviceIndex>,
+        /// Which.
+        calls: Vec<HandlerCall>,
+    },
     /// Every occurrence of the first happens before every occurrence of the second; both happen.
     Before {
         /// What comes first.
@@ -577,6 +584,17 @@ pub enum Expected {
         /// The items: partial matches of an invitation.
         items: Vec<Value>,
     },
+}
+
+/// One call of a handler of the application.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HandlerCall {
+    /// Where the author wrote it.
+    pub place: Place,
+    /// The handler's name.
+    pub handler: Arc<str>,
+    /// With which event, if the author said so.
+    pub event: Option<EventName>,
 }
 
 /// How the order of expected events binds.

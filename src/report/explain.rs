@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::plan::{
-    Action, DeviceIndex, Direction, EventPattern, Expected, ExpectedOutcome, ExpectedResult, Latency, Link, Order,
-    Plan, RequirementId, Sighting, Step, Trigger, When,
+    Action, DeviceIndex, Direction, EventPattern, Expected, ExpectedOutcome, ExpectedResult, HandlerCall, Latency,
+    Link, Order, Plan, RequirementId, Sighting, Step, Trigger, When,
 };
 use crate::protocol::bounds::Bounds;
 use crate::protocol::vocabulary::ErrorCode;
@@ -188,6 +188,11 @@ impl Teller<'_> {
                 format!("{} {how} {}", self.devices(devices), events.join(join))
             }
             Expected::Never { devices, event } => format!("{} never hears {}", self.devices(devices), pattern(event)),
+            Expected::Runs { devices, calls } => {
+                let calls = calls.iter().map(handler_call).collect::<Vec<_>>();
+                let which = if calls.is_empty() { "no handler".to_owned() } else { calls.join(", then ") };
+                format!("{} runs exactly {which}", self.devices(devices))
+            }
             Expected::Before { first, then } => {
                 format!("{} before {}", self.sighting(first), self.sighting(then))
             }
@@ -222,6 +227,13 @@ impl Teller<'_> {
             names.push(format!("{} more", devices.len() - NAMED_MAX));
         }
         names.join(", ")
+    }
+}
+
+fn handler_call(call: &HandlerCall) -> String {
+    match call.event {
+        Some(event) => format!("{} for {event}", call.handler),
+        None => call.handler.to_string(),
     }
 }
 

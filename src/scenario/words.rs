@@ -597,7 +597,7 @@ pub static CLOCK: Object = Object {
 pub static EXPECT: Object = Object {
     name: "an expectation",
     id: "expectation",
-    doc: "One thing that must be seen. Exactly one of hears, sequence, unordered, any-of, never, before and list.",
+    doc: "One thing that must be seen. Exactly one of hears, sequence, unordered, any-of, never, runs, before and list.",
     fields: &[
         may("device", DEVICES, "Who: each of them. With `list`: whose list; default every member."),
         may("hears", Kind::OneOrMore(&Kind::Pattern(&PATTERN)), "These events in this order; others may come between."),
@@ -613,6 +613,11 @@ pub static EXPECT: Object = Object {
             "within",
             Kind::List(&Kind::Duration),
             "With `never`: from when to when, both included, from the beginning of the scenario.",
+        ),
+        may(
+            "runs",
+            Kind::OneOrMore(&Kind::Either(&[Kind::Text, Kind::Map(&Kind::Event)])),
+            "Exactly these calls of handlers that `on` registered, in this order and no other (EVT-9): a handler's name, or `{h1: onInvitationCancelled}` for its call with that event. `[]` for none.",
         ),
         may(
             "before",

@@ -229,9 +229,10 @@ fn check_plan(plan: &Plan) -> Result<(), String> {
     }
     for expectation in &plan.expectations {
         match &expectation.what {
-            Expected::Hears { devices, .. } | Expected::Never { devices, .. } | Expected::FinalList { devices, .. } => {
-                check(devices)?
-            }
+            Expected::Hears { devices, .. }
+            | Expected::Never { devices, .. }
+            | Expected::Runs { devices, .. }
+            | Expected::FinalList { devices, .. } => check(devices)?,
             Expected::Before { first, then } => {
                 for sighting in [first, then] {
                     let (Sighting::Hears { by, .. } | Sighting::Returned { by, .. }) = sighting;
