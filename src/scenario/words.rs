@@ -434,6 +434,7 @@ pub static STEP: Object = Object {
         may("addAttendeesByAdmin", Kind::Object(&operation::ADD_ATTENDEES), "Adds scheduled attendees."),
         may("removeAttendeesByAdmin", Kind::Object(&operation::REMOVE_ATTENDEES), "Removes scheduled attendees."),
         may("fetchAttendeeList", Kind::Object(&operation::FETCH_ATTENDEES), "Reads the scheduled attendees."),
+        may("getUserList", Kind::Object(&operation::GET_USER_LIST), "Reads the members of a room."),
         may("inviteUsers", Kind::Object(&operation::INVITE_USERS), "Calls users into a room."),
         may(
             "cancelInvitation",
@@ -446,6 +447,11 @@ pub static STEP: Object = Object {
             "getInvitationList",
             Kind::Object(&operation::GET_INVITATION_LIST),
             "Reads one page of a room's invitations.",
+        ),
+        may(
+            "fetchNotEnteredList",
+            Kind::Object(&operation::FETCH_NOT_ENTERED),
+            "Asks the library, which sends nothing, who is called or scheduled and not in the room (ROOM-7).",
         ),
         may("send", Kind::Object(&SEND), "A raw device sends a request, in which anything may be wrong."),
         may("on", Kind::Object(&ON), "Registers a handler for an event (EVT-9)."),

@@ -182,7 +182,9 @@ impl<'p> Words<'p> {
             | Call::DestroyRoom { .. }
             | Call::ExitRoom { .. }
             | Call::FetchRoomInfo { .. }
-            | Call::FetchAttendeeList { .. } => {}
+            | Call::FetchAttendeeList { .. }
+            | Call::GetUserList { .. }
+            | Call::FetchNotEnteredList { .. } => {}
         }
         phrase
     }
@@ -227,7 +229,15 @@ impl<'p> Words<'p> {
                 phrase
             }
             Reply::RoomInfo(info) => self.room(info),
-            Reply::Attendees(users) => self.users(users.iter().map(|user| &user.user_id)),
+            Reply::Attendees(users) | Reply::Members(users) => self.users(users.iter().map(|user| &user.user_id)),
+            Reply::NotEntered(users) => bracketed(
+                users.iter().map(|one| {
+                    let user = self.user(&one.user_id);
+                    Phrase { text: format!("{} {}", user.text, one.status), folded: user.folded }
+                }),
+                ['[', ']'],
+                ITEMS_MAX,
+            ),
         }
     }
 
