@@ -332,6 +332,10 @@ pub enum Action {
         devices: Vec<DeviceIndex>,
         /// What.
         call: Arc<Call>,
+        /// For getInvitationList: the device whose cursor takes the place of the call's, as it stands when the step
+        /// begins. It is what the latest page returned to that device; empty if it has read none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor_of: Option<DeviceIndex>,
         /// What it must come to.
         expected: Vec<ExpectedResult>,
     },
@@ -482,6 +486,9 @@ pub struct RawRequest {
     pub id: Option<Arc<str>>,
     /// The attempt that an answer names.
     pub attempt: Option<AttemptRef>,
+    /// The device whose cursor becomes the argument `cursor`, as for [`Action::Call`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor_of: Option<DeviceIndex>,
     /// Any JSON.
     pub args: Value,
 }
@@ -515,7 +522,7 @@ pub struct ExpectedResult {
 #[serde(rename_all = "camelCase")]
 pub enum ExpectedOutcome {
     /// It succeeds, and what it returns matches: objects partially, lists in length and item by item; null matches
-    /// anything.
+    /// anything, and an object whose only key is `not` matches whatever its value does not.
     Returns(Value),
     /// It fails with this code.
     Fails(ErrorCode),
@@ -554,6 +561,13 @@ pub enum Expected {
         /// What. Its own `within` limits when.
         event: EventPattern,
     },
+    /// On each of the devices exactly these handlers of the application are called, in this order (EVT-9).
+    Runs {
+        /// Where.
+        devices: Vec<DeviceIndex>,
+        /// Which.
+        calls: Vec<HandlerCall>,
+    },
     /// Every occurrence of the first happens before every occurrence of the second; both happen.
     Before {
         /// What comes first.
@@ -570,6 +584,17 @@ pub enum Expected {
         /// The items: partial matches of an invitation.
         items: Vec<Value>,
     },
+}
+
+/// One call of a handler of the application.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HandlerCall {
+    /// Where the author wrote it.
+    pub place: Place,
+    /// The handler's name.
+    pub handler: Arc<str>,
+    /// With which event, if the author said so.
+    pub event: Option<EventName>,
 }
 
 /// How the order of expected events binds.
@@ -593,7 +618,7 @@ pub struct EventPattern {
     pub place: Place,
     /// Which event.
     pub event: EventName,
-    /// What its payload must contain.
+    /// What its payload must contain, as for [`ExpectedOutcome::Returns`].
     pub payload: Value,
     /// When it must come, both ends included.
     pub within: Option<(Instant, Instant)>,

@@ -267,6 +267,8 @@ pub enum Action {
         id: Option<String>,
         /// Instance and number of the attempt that an answer names.
         attempt: Option<(At<Expression>, At<Expression>)>,
+        /// Whose cursor becomes the argument.
+        cursor_of: Option<Box<At<Selector>>>,
         /// Any JSON.
         args: Option<Node>,
     },
@@ -409,6 +411,13 @@ pub enum ExpectKind {
         devices: Vec<At<Selector>>,
         /// What.
         event: Box<Pattern>,
+    },
+    /// Exactly these handlers run, in this order, each perhaps with an event.
+    Runs {
+        /// Where.
+        devices: Vec<At<Selector>>,
+        /// Which.
+        calls: Vec<(At<String>, Option<At<EventName>>)>,
     },
     /// One thing comes before another.
     Before(Box<[Sighting; 2]>),

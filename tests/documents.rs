@@ -115,6 +115,7 @@ fn examples_are_messages_with_every_field_shown() {
         "response: page",
         "response: roomInfo",
         "response: attendees",
+        "response: members",
     ];
     assert_eq!(shown, BTreeSet::from(all));
 }
@@ -127,6 +128,8 @@ const fn reply_kind(reply: &convoke::protocol::call::Reply) -> &'static str {
         Reply::List(_) => "response: page",
         Reply::RoomInfo(_) => "response: roomInfo",
         Reply::Attendees(_) => "response: attendees",
+        Reply::Members(_) => "response: members",
+        Reply::NotEntered(_) => panic!("the library's own answer has no written form"),
     }
 }
 

@@ -113,7 +113,7 @@ fn setup(device: DeviceIndex, call: Call) -> SetupCall {
 }
 
 fn step(at: Instant, device: DeviceIndex, call: Arc<Call>) -> Step {
-    let action = Action::Call { devices: vec![device], call, expected: Vec::new() };
+    let action = Action::Call { devices: vec![device], call, cursor_of: None, expected: Vec::new() };
     Step { place: Place::default(), when: When::At(at), action }
 }
 

@@ -1,4 +1,5 @@
-//! The scenario's own expectations: what devices hear, never hear, in which order, and what the lists show at the end.
+//! The scenario's own expectations: what devices hear, never hear, in which order, which handlers run, and what the lists
+//! show at the end.
 //!
 //! An expectation about events judges the body alone, from `Stage::Body` to `Stage::Epilogue`: what a device hears
 //! while the epilogue heals and drains is not what the author wrote about. A failure stands at the author's line and
@@ -16,6 +17,7 @@ use crate::time::Instant;
 use crate::trace::Trace;
 
 mod body;
+mod runs;
 
 use body::{Body, Hearing};
 
@@ -79,6 +81,12 @@ impl Judge<'_> {
                             seen: format!("{} {}", event.event, pretty(&hearing.event().to_api_json())),
                         }),
                     });
+                    self.report(*device, miss);
+                }
+            }
+            Expected::Runs { devices, calls } => {
+                for device in devices {
+                    let miss = runs::miss(self.body.runs(*device), calls, self.expectation.place);
                     self.report(*device, miss);
                 }
             }
@@ -197,9 +205,9 @@ impl Judge<'_> {
             .map(|pattern| (0..heard.len()).filter(|i| self.fits(pattern, &heard[*i])).collect())
             .collect();
         let mut taken_by: Vec<Option<usize>> = vec![None; heard.len()];
-        for number in 0..wanted.len() {
+        for (number, pattern) in wanted.iter().enumerate() {
             if !assign(number, &candidates, &mut taken_by, &mut vec![false; heard.len()]) {
-                return Some(self.missing(heard, wanted[number], 0));
+                return Some(self.missing(heard, pattern, 0));
             }
         }
         None

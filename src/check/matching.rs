@@ -1,7 +1,8 @@
 //! Does JSON that was seen contain the JSON that was expected, and if not, where do they differ.
 //!
-//! Objects match partially: every expected key must be there and match. Lists match item by item and in length. Numbers
-//! are compared as numbers, so that 1 and 1.0 are the same. It knows nothing of events or calls; it only knows the
+//! Objects match partially: every expected key must be there and match. Lists match item by item and in length. An
+//! expected object whose only key is `not` matches what its value does not. Numbers are compared as numbers, so that 1 and
+//! 1.0 are the same. It knows nothing of events or calls; it only knows the
 //! names that the API gives to the numbers of its enumerations, to print them.
 
 use serde_json::{Map, Value};
@@ -21,6 +22,9 @@ pub(super) struct FieldDifference {
 
 /// Whether `seen` contains `expected`.
 pub(super) fn matches(expected: &Value, seen: &Value) -> bool {
+    if let Some(unwanted) = anything_but(expected) {
+        return !matches(unwanted, seen);
+    }
     match (expected, seen) {
         (Value::Object(expected), Value::Object(seen)) => {
             expected.iter().all(|(key, value)| seen.get(key).is_some_and(|seen| matches(value, seen)))
@@ -30,6 +34,11 @@ pub(super) fn matches(expected: &Value, seen: &Value) -> bool {
         }
         _ => same_scalar(expected, seen),
     }
+}
+
+/// What a pattern excludes, if it is `{not: X}`.
+fn anything_but(pattern: &Value) -> Option<&Value> {
+    pattern.as_object().filter(|fields| fields.len() == 1)?.get("not")
 }
 
 /// Whether a pattern asks for nothing: null, or an object without keys.
@@ -46,6 +55,9 @@ pub(super) fn differences(expected: &Value, seen: &Value) -> Vec<FieldDifference
 
 /// What of `seen` the expected value speaks about: for showing the two side by side.
 pub(super) fn restricted(expected: &Value, seen: &Value) -> Value {
+    if let Some(unwanted) = anything_but(expected) {
+        return restricted(unwanted, seen);
+    }
     match (expected, seen) {
         (Value::Object(expected), Value::Object(seen)) => Value::Object(
             expected.iter().filter_map(|(key, value)| Some((key.clone(), restricted(value, seen.get(key)?)))).collect(),
@@ -91,6 +103,12 @@ fn walk(expected: &Value, seen: &Value, path: &mut String, found: &mut Vec<Field
     let mut note = |path: &str, expected: String, seen: String| {
         found.push(FieldDifference { path: path.to_owned(), expected, seen });
     };
+    if let Some(unwanted) = anything_but(expected) {
+        if matches(unwanted, seen) {
+            note(path, format!("anything but {}", shown(path, unwanted)), shown(path, &restricted(unwanted, seen)));
+        }
+        return;
+    }
     match (expected, seen) {
         (Value::Object(expected), Value::Object(seen)) => {
             for (key, value) in expected {
@@ -144,3 +162,6 @@ fn shown(path: &str, value: &Value) -> String {
         None => value.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

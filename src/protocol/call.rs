@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::event::{Invitation, RoomInfo, UserInfo};
 use super::vocabulary::{
-    AttemptNo, Cursor, InstanceId, InvitationCode, OperationName, Platform, Revision, Role, RoomId, RoomType, UserId,
+    AttemptNo, Cursor, InstanceId, InvitationCode, InvitationStatus, OperationName, Platform, Revision, Role, RoomId,
+    RoomType, UserId,
 };
 
 /// Counts the calls of a device, from 1, over all its lives.
@@ -125,6 +126,11 @@ pub enum Call {
         /// The room.
         room_id: RoomId,
     },
+    /// getUserList.
+    GetUserList {
+        /// The room.
+        room_id: RoomId,
+    },
     /// inviteUsers.
     InviteUsers {
         /// The room.
@@ -175,6 +181,11 @@ pub enum Call {
         #[serde(default, serialize_with = "whole_if_it_is")]
         count: f64,
     },
+    /// fetchNotEnteredList. Answered by the library, never sent (ROOM-7).
+    FetchNotEnteredList {
+        /// The room, which the device is in.
+        room_id: RoomId,
+    },
 }
 
 fn conference() -> RoomType {
@@ -216,11 +227,13 @@ impl Call {
             Self::AddAttendeesByAdmin { .. } => OperationName::AddAttendeesByAdmin,
             Self::RemoveAttendeesByAdmin { .. } => OperationName::RemoveAttendeesByAdmin,
             Self::FetchAttendeeList { .. } => OperationName::FetchAttendeeList,
+            Self::GetUserList { .. } => OperationName::GetUserList,
             Self::InviteUsers { .. } => OperationName::InviteUsers,
             Self::CancelInvitation { .. } => OperationName::CancelInvitation,
             Self::Accept { .. } => OperationName::Accept,
             Self::Reject { .. } => OperationName::Reject,
             Self::GetInvitationList { .. } => OperationName::GetInvitationList,
+            Self::FetchNotEnteredList { .. } => OperationName::FetchNotEnteredList,
         }
     }
 
@@ -240,6 +253,8 @@ impl Call {
             | Self::AddAttendeesByAdmin { room_id, .. }
             | Self::RemoveAttendeesByAdmin { room_id, .. }
             | Self::FetchAttendeeList { room_id }
+            | Self::GetUserList { room_id }
+            | Self::FetchNotEnteredList { room_id }
             | Self::InviteUsers { room_id, .. }
             | Self::CancelInvitation { room_id, .. }
             | Self::Accept { room_id, .. }
@@ -273,6 +288,22 @@ pub enum Reply {
     RoomInfo(Arc<RoomInfo>),
     /// fetchAttendeeList.
     Attendees(Arc<[UserInfo]>),
+    /// getUserList.
+    Members(Arc<[UserInfo]>),
+    /// fetchNotEnteredList. The library's own answer: it has no written form on the wire.
+    NotEntered(Arc<[NotEnteredUser]>),
+}
+
+/// One user who is called or scheduled and not in the room (ROOM-7).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotEnteredUser {
+    /// The account.
+    pub user_id: UserId,
+    /// The display name.
+    pub user_name: Arc<str>,
+    /// How the entry stands; kNone for an attendee without one.
+    pub status: InvitationStatus,
 }
 
 /// One page of getInvitationList (LST-1).
@@ -312,7 +343,8 @@ impl Reply {
                 "cursor": page.cursor,
             }),
             Self::RoomInfo(info) => json!(info),
-            Self::Attendees(users) => json!(users),
+            Self::Attendees(users) | Self::Members(users) => json!(users),
+            Self::NotEntered(users) => json!(users),
         }
     }
 }

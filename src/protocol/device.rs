@@ -4,6 +4,7 @@
 //! application each event once. It shows nothing by itself and enters no room by itself.
 
 mod handlers;
+mod projection;
 mod rings;
 mod view;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::handlers::Handlers;
+use self::projection::Projection;
 use self::rings::Rings;
 use self::view::Views;
 use super::Node;
@@ -133,6 +135,7 @@ pub struct Device {
     room: Option<RoomId>,
     rings: Rings,
     views: Views,
+    projection: Projection,
     handlers: Handlers,
 }
 
@@ -179,6 +182,7 @@ impl Device {
             room: None,
             rings: Rings::default(),
             views: Views::default(),
+            projection: Projection::default(),
             handlers: Handlers::default(),
         }
     }
@@ -216,8 +220,21 @@ impl Device {
             refuse(outputs, error);
             return;
         }
+        // ROOM-7: a question to the library itself.
+        if let Call::FetchNotEnteredList { room_id } = &*content {
+            outputs.push(DeviceOutput::Returned { call, result: self.not_entered(room_id) });
+            return;
+        }
         let content = self.rings.name_attempt(content);
         self.ask(now, Some(call), content, outputs);
+    }
+
+    fn not_entered(&self, room_id: &RoomId) -> Result<Reply, ApiError> {
+        if self.room.as_ref() != Some(room_id) {
+            let message = "the device is not in this room";
+            return Err(ApiError::new(ErrorCode::OPERATION_INVALID_BEFORE_ENTER_ROOM, message));
+        }
+        Ok(Reply::NotEntered(self.projection.not_entered()))
     }
 
     /// Sends a request, now or after the next login.
@@ -314,6 +331,7 @@ impl Device {
         self.gap_deadline = None;
         self.rings = Rings::default();
         self.views = Views::default();
+        self.projection = Projection::default();
     }
 
     /// The session is over, by the application's wish or the server's.
@@ -357,20 +375,26 @@ impl Device {
             (Call::EnterRoom { room_id, .. }, _, Some(at)) => {
                 self.room = Some(room_id.clone());
                 self.views.enter(at);
+                self.projection.enter(at, &self.config.identity.user_id);
                 self.rings.stop(room_id);
             }
+            (Call::FetchAttendeeList { .. }, Reply::Attendees(users), Some(at)) => self.projection.attendees(at, users),
+            (Call::GetUserList { .. }, Reply::Members(users), Some(at)) => self.projection.members(at, users),
             (Call::ExitRoom { room_id } | Call::DestroyRoom { room_id }, _, _)
                 if self.room.as_ref() == Some(room_id) =>
             {
                 self.room = None;
+                self.projection = Projection::default();
             }
             (Call::Accept { room_id, attempt } | Call::Reject { room_id, attempt, .. }, _, _) => {
                 self.rings.answered(room_id, *attempt);
             }
             (Call::GetInvitationList { room_id, cursor, .. }, Reply::List(page), Some(at)) => {
-                if !self.views.page(at, cursor.as_str().is_empty(), &page.invitation_list) {
+                let first = cursor.as_str().is_empty();
+                if !self.views.page(at, first, &page.invitation_list) {
                     return true;
                 }
+                self.projection.page(at, first, page);
                 let me = &self.config.identity.user_id;
                 for item in page.invitation_list.iter().filter(|item| item.invitation.invitee.user_id == *me) {
                     self.rings.shown(room_id, at.instance, item.attempt, item.invitation.status);
@@ -435,6 +459,7 @@ impl Device {
                 if self.room.as_ref() == Some(room_id) =>
             {
                 self.room = None;
+                self.projection = Projection::default();
             }
             _ => {}
         }
@@ -449,6 +474,7 @@ impl Device {
             }
             self.rings.heard_of(&me, &event);
         }
+        self.projection.hear(&event);
         self.hand_over(event, outputs);
     }
 

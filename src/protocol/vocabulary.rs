@@ -274,6 +274,8 @@ name_enums! {
         RemoveAttendeesByAdmin "removeAttendeesByAdmin",
         /// Reads the scheduled attendees.
         FetchAttendeeList "fetchAttendeeList",
+        /// Reads the members, in the order of entry.
+        GetUserList "getUserList",
         /// Calls users in.
         InviteUsers "inviteUsers",
         /// Ends pending calls: by their inviter a cancel, by the owner or an administrator a revocation.
@@ -284,6 +286,9 @@ name_enums! {
         Reject "reject",
         /// Reads one page of the invitations.
         GetInvitationList "getInvitationList",
+        /// Who is called or scheduled and not in the room (ROOM-7). The client library answers it from what it knows of the
+        /// room that it is in; it is an extension of the API and never sent.
+        FetchNotEnteredList "fetchNotEnteredList",
     }
     /// The events that an application can hear.
     EventName {
@@ -341,7 +346,14 @@ impl OperationName {
     /// Whether the operation can change state on the server. Requests that only read always execute (IDM-1).
     #[must_use]
     pub const fn changes_state(self) -> bool {
-        !matches!(self, Self::FetchRoomInfo | Self::FetchAttendeeList | Self::GetInvitationList)
+        !matches!(
+            self,
+            Self::FetchRoomInfo
+                | Self::FetchAttendeeList
+                | Self::GetUserList
+                | Self::GetInvitationList
+                | Self::FetchNotEnteredList
+        )
     }
 
     /// Whether it is one of the five of TUIConferenceInvitationManager.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::plan::{
-    Action, DeviceIndex, Direction, EventPattern, Expected, ExpectedOutcome, ExpectedResult, Latency, Link, Order,
-    Plan, RequirementId, Sighting, Step, Trigger, When,
+    Action, DeviceIndex, Direction, EventPattern, Expected, ExpectedOutcome, ExpectedResult, HandlerCall, Latency,
+    Link, Order, Plan, RequirementId, Sighting, Step, Trigger, When,
 };
 use crate::protocol::bounds::Bounds;
 use crate::protocol::vocabulary::ErrorCode;
@@ -134,11 +134,13 @@ impl Teller<'_> {
     fn action(&self, action: &Action) -> String {
         let who = self.devices(action.devices());
         match action {
-            Action::Call { call, .. } => format!("{who} calls {}", self.words.call(call).text),
+            Action::Call { call, cursor_of, .. } => {
+                format!("{who} calls {}{}", self.words.call(call).text, self.cursor_of(*cursor_of))
+            }
             Action::Send { request, .. } => {
                 let mut args = request.args.clone();
                 redact(&mut args);
-                format!("{who} sends {} {args}", request.operation)
+                format!("{who} sends {} {args}{}", request.operation, self.cursor_of(request.cursor_of))
             }
             Action::On { event, handler, .. } => format!("{who} registers {} for {event}", handler.name),
             Action::Off { event, handler, .. } => format!("{who} removes {handler} for {event}"),
@@ -186,6 +188,11 @@ impl Teller<'_> {
                 format!("{} {how} {}", self.devices(devices), events.join(join))
             }
             Expected::Never { devices, event } => format!("{} never hears {}", self.devices(devices), pattern(event)),
+            Expected::Runs { devices, calls } => {
+                let calls = calls.iter().map(handler_call).collect::<Vec<_>>();
+                let which = if calls.is_empty() { "no handler".to_owned() } else { calls.join(", then ") };
+                format!("{} runs exactly {which}", self.devices(devices))
+            }
             Expected::Before { first, then } => {
                 format!("{} before {}", self.sighting(first), self.sighting(then))
             }
@@ -207,6 +214,12 @@ impl Teller<'_> {
         }
     }
 
+    fn cursor_of(&self, reader: Option<DeviceIndex>) -> String {
+        reader.map_or_else(String::new, |reader| {
+            format!(" with the cursor that {} was given last", self.plan.device(reader).name)
+        })
+    }
+
     fn devices(&self, devices: &[DeviceIndex]) -> String {
         let mut names: Vec<String> =
             devices.iter().take(NAMED_MAX).map(|device| self.plan.device(*device).name.to_string()).collect();
@@ -214,6 +227,13 @@ impl Teller<'_> {
             names.push(format!("{} more", devices.len() - NAMED_MAX));
         }
         names.join(", ")
+    }
+}
+
+fn handler_call(call: &HandlerCall) -> String {
+    match call.event {
+        Some(event) => format!("{} for {event}", call.handler),
+        None => call.handler.to_string(),
     }
 }
 

@@ -71,8 +71,13 @@ pub static INVITATION: Shape = Shape::Object(
     ],
 );
 
+static NOT_ENTERED_USER: Shape = Shape::Object(
+    "NotEnteredUser",
+    &[("userId", Shape::UserId), ("userName", Shape::Text), ("status", Shape::Enum(ApiEnum::Status))],
+);
+
 /// The objects in payloads and results.
-pub(super) static OBJECTS: [&Shape; 3] = [&ROOM_INFO, &USER_INFO, &INVITATION];
+pub(super) static OBJECTS: [&Shape; 4] = [&ROOM_INFO, &USER_INFO, &INVITATION, &NOT_ENTERED_USER];
 
 macro_rules! payloads {
     ($($variant:ident $name:literal: [$($key:literal: $shape:expr),*];)*) => {
@@ -133,12 +138,14 @@ pub const fn reply(operation: OperationName) -> &'static Shape {
         "the result of getInvitationList",
         &[("invitationList", Shape::List(&INVITATION)), ("cursor", Shape::Text)],
     );
-    static ATTENDEES: Shape = Shape::List(&USER_INFO);
+    static USERS: Shape = Shape::List(&USER_INFO);
+    static NOT_ENTERED: Shape = Shape::List(&NOT_ENTERED_USER);
     match operation {
         OperationName::InviteUsers => &Shape::Codes,
         OperationName::GetInvitationList => &PAGE,
         OperationName::FetchRoomInfo | OperationName::EnterRoom => &ROOM_INFO,
-        OperationName::FetchAttendeeList => &ATTENDEES,
+        OperationName::FetchAttendeeList | OperationName::GetUserList => &USERS,
+        OperationName::FetchNotEnteredList => &NOT_ENTERED,
         _ => &Shape::Nothing,
     }
 }

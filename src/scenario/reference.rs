@@ -79,6 +79,7 @@ fn kind(kind: Kind) -> String {
         Kind::Version => "`1`".to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Argument => "text, or `{repeat: x, times: n}`".to_owned(),
+        Kind::Cursor => "text, or `{of: alice.web}`".to_owned(),
         Kind::Bool => "true or false".to_owned(),
         Kind::Duration => "duration".to_owned(),
         Kind::SignedDuration => "duration, perhaps negative".to_owned(),
@@ -153,7 +154,8 @@ fn shape_text(shape: &Shape) -> String {
         Shape::UserId => "a user id".to_owned(),
         Shape::RoomId => "a room id".to_owned(),
         Shape::Enum(of) => enumeration_name(*of).to_owned(),
-        Shape::Object(name, fields) if !name.starts_with("TUI") => {
+        // What has a name that is a word stands in the table of objects.
+        Shape::Object(name, fields) if name.contains(' ') => {
             let fields: Vec<String> =
                 fields.iter().map(|(key, shape)| format!("`{key}` ({})", shape_text(shape))).collect();
             format!("an object with {}", fields.join(" and "))

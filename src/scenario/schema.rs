@@ -76,6 +76,7 @@ impl Definitions {
             Kind::Version => json!({"const": super::VERSION as i64}),
             Kind::Text => json!({"type": "string"}),
             Kind::Argument => self.argument(),
+            Kind::Cursor => json!({"anyOf": [{"type": "string"}, self.repeated(), self.of_device()]}),
             Kind::Bool => json!({"type": "boolean"}),
             Kind::Duration | Kind::SignedDuration => self.duration(),
             Kind::Seconds => json!({"anyOf": [{"type": "number"}, self.duration()]}),
@@ -145,6 +146,32 @@ impl Definitions {
         })
     }
 
+    fn of_device(&mut self) -> Value {
+        self.define("cursorOf", |definitions| {
+            json!({
+                "type": "object",
+                "description": "The cursor that a device was given with the latest page that it read: {of: alice.web}.",
+                "properties": {"of": definitions.kind(Kind::Devices)},
+                "required": ["of"],
+                "additionalProperties": false,
+            })
+        })
+    }
+
+    /// A value, or anything but one.
+    fn or_not(&mut self, value: Value) -> Value {
+        let not = self.define("not", |_| {
+            json!({
+                "type": "object",
+                "description": "Anything but this: {not: kPending}.",
+                "properties": {"not": {}},
+                "required": ["not"],
+                "additionalProperties": false,
+            })
+        });
+        json!({"anyOf": [value, not]})
+    }
+
     fn unknown(&mut self) -> Value {
         self.define("unknown", |definitions| {
             json!({
@@ -203,7 +230,8 @@ impl Definitions {
         self.define("pattern", |definitions| {
             let mut properties = definitions.properties(object);
             for event in EventName::ALL {
-                let mut payload = definitions.shape(payload::event(*event));
+                let payload = definitions.shape(payload::event(*event));
+                let mut payload = definitions.or_not(payload);
                 payload["description"] = json!(event.meaning());
                 properties.insert(event.name().to_owned(), payload);
             }
@@ -223,10 +251,18 @@ impl Definitions {
             Shape::UserId => self.kind(Kind::User),
             Shape::RoomId => self.kind(Kind::Room),
             Shape::Enum(of) => enumeration(*of),
-            Shape::List(item) => json!({"type": "array", "items": self.shape(item)}),
+            Shape::List(item) => {
+                let item = self.shape(item);
+                json!({"type": "array", "items": self.or_not(item)})
+            }
             Shape::Object(name, fields) => self.define(name, |definitions| {
-                let properties: Map<String, Value> =
-                    fields.iter().map(|(key, shape)| ((*key).to_owned(), definitions.shape(shape))).collect();
+                let properties: Map<String, Value> = fields
+                    .iter()
+                    .map(|(key, shape)| {
+                        let value = definitions.shape(shape);
+                        ((*key).to_owned(), definitions.or_not(value))
+                    })
+                    .collect();
                 // Nothing beside an event's name means any payload.
                 let kind = if name.starts_with("on") { json!(["object", "null"]) } else { json!("object") };
                 json!({"type": kind, "properties": properties, "additionalProperties": false})

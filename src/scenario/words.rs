@@ -40,6 +40,8 @@ pub enum Kind {
     Text,
     /// Text, or `{repeat: x, times: n}`.
     Argument,
+    /// Text, or the cursor that a device was given: `{of: alice.web}`.
+    Cursor,
     /// true or false.
     Bool,
     /// A span of time.
@@ -432,6 +434,7 @@ pub static STEP: Object = Object {
         may("addAttendeesByAdmin", Kind::Object(&operation::ADD_ATTENDEES), "Adds scheduled attendees."),
         may("removeAttendeesByAdmin", Kind::Object(&operation::REMOVE_ATTENDEES), "Removes scheduled attendees."),
         may("fetchAttendeeList", Kind::Object(&operation::FETCH_ATTENDEES), "Reads the scheduled attendees."),
+        may("getUserList", Kind::Object(&operation::GET_USER_LIST), "Reads the members of a room."),
         may("inviteUsers", Kind::Object(&operation::INVITE_USERS), "Calls users into a room."),
         may(
             "cancelInvitation",
@@ -444,6 +447,11 @@ pub static STEP: Object = Object {
             "getInvitationList",
             Kind::Object(&operation::GET_INVITATION_LIST),
             "Reads one page of a room's invitations.",
+        ),
+        may(
+            "fetchNotEnteredList",
+            Kind::Object(&operation::FETCH_NOT_ENTERED),
+            "Asks the library, which sends nothing, who is called or scheduled and not in the room (ROOM-7).",
         ),
         may("send", Kind::Object(&SEND), "A raw device sends a request, in which anything may be wrong."),
         may("on", Kind::Object(&ON), "Registers a handler for an event (EVT-9)."),
@@ -492,6 +500,11 @@ pub static SEND: Object = Object {
         must("operation", Kind::Text, "The operation, known or not; `login` opens a connection where there is none."),
         may("id", Kind::Text, "The request's id. Default: a new one for every request."),
         may("attempt", Kind::Object(&ATTEMPT), "The attempt that an answer names."),
+        may(
+            "cursorOf",
+            Kind::Devices,
+            "A device whose latest cursor, when the step begins, becomes the argument `cursor`.",
+        ),
         may("args", Kind::Json, "The arguments: any JSON, sent as it is."),
     ],
 };
@@ -590,7 +603,7 @@ pub static CLOCK: Object = Object {
 pub static EXPECT: Object = Object {
     name: "an expectation",
     id: "expectation",
-    doc: "One thing that must be seen. Exactly one of hears, sequence, unordered, any-of, never, before and list.",
+    doc: "One thing that must be seen. Exactly one of hears, sequence, unordered, any-of, never, runs, before and list.",
     fields: &[
         may("device", DEVICES, "Who: each of them. With `list`: whose list; default every member."),
         may("hears", Kind::OneOrMore(&Kind::Pattern(&PATTERN)), "These events in this order; others may come between."),
@@ -606,6 +619,11 @@ pub static EXPECT: Object = Object {
             "within",
             Kind::List(&Kind::Duration),
             "With `never`: from when to when, both included, from the beginning of the scenario.",
+        ),
+        may(
+            "runs",
+            Kind::OneOrMore(&Kind::Either(&[Kind::Text, Kind::Map(&Kind::Event)])),
+            "Exactly these calls of handlers that `on` registered, in this order and no other (EVT-9): a handler's name, or `{h1: onInvitationCancelled}` for its call with that event. `[]` for none.",
         ),
         may(
             "before",

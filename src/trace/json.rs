@@ -221,12 +221,18 @@ fn check_plan(plan: &Plan) -> Result<(), String> {
             When::After { trigger: Trigger::Seen { by, .. } | Trigger::Returned { by, .. }, .. } => check(by)?,
         }
         check(step.action.devices())?;
+        match &step.action {
+            Action::Call { cursor_of: Some(reader), .. } => check(&[*reader])?,
+            Action::Send { request, .. } => check(request.cursor_of.as_slice())?,
+            _ => {}
+        }
     }
     for expectation in &plan.expectations {
         match &expectation.what {
-            Expected::Hears { devices, .. } | Expected::Never { devices, .. } | Expected::FinalList { devices, .. } => {
-                check(devices)?
-            }
+            Expected::Hears { devices, .. }
+            | Expected::Never { devices, .. }
+            | Expected::Runs { devices, .. }
+            | Expected::FinalList { devices, .. } => check(devices)?,
             Expected::Before { first, then } => {
                 for sighting in [first, then] {
                     let (Sighting::Hears { by, .. } | Sighting::Returned { by, .. }) = sighting;

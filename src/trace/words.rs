@@ -182,7 +182,9 @@ impl<'p> Words<'p> {
             | Call::DestroyRoom { .. }
             | Call::ExitRoom { .. }
             | Call::FetchRoomInfo { .. }
-            | Call::FetchAttendeeList { .. } => {}
+            | Call::FetchAttendeeList { .. }
+            | Call::GetUserList { .. }
+            | Call::FetchNotEnteredList { .. } => {}
         }
         phrase
     }
@@ -227,7 +229,15 @@ impl<'p> Words<'p> {
                 phrase
             }
             Reply::RoomInfo(info) => self.room(info),
-            Reply::Attendees(users) => self.users(users.iter().map(|user| &user.user_id)),
+            Reply::Attendees(users) | Reply::Members(users) => self.users(users.iter().map(|user| &user.user_id)),
+            Reply::NotEntered(users) => bracketed(
+                users.iter().map(|one| {
+                    let user = self.user(&one.user_id);
+                    Phrase { text: format!("{} {}", user.text, one.status), folded: user.folded }
+                }),
+                ['[', ']'],
+                ITEMS_MAX,
+            ),
         }
     }
 
@@ -368,6 +378,12 @@ pub fn redact(value: &mut Value) {
                 match field {
                     Value::String(text) if SECRET.contains(&name.as_str()) => {
                         if !text.is_empty() {
+                            *text = format!("({} bytes)", text.len());
+                        }
+                    }
+                    // What a pattern excludes may be as secret as what it wants.
+                    Value::Object(pattern) if SECRET.contains(&name.as_str()) && pattern.contains_key("not") => {
+                        if let Some(Value::String(text)) = pattern.get_mut("not").filter(|text| **text != *"") {
                             *text = format!("({} bytes)", text.len());
                         }
                     }

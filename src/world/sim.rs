@@ -100,6 +100,8 @@ struct DeviceState {
     waiting: [VecDeque<InFlight>; 2],
     raw: RawState,
     clock: Clock,
+    /// What the latest page that it read returned; empty before the first.
+    cursor: Cursor,
 }
 
 /// A device's own clock (TMO-1): what its library takes for the time.
@@ -198,6 +200,7 @@ impl Sim {
                 waiting: [VecDeque::new(), VecDeque::new()],
                 raw: RawState::default(),
                 clock: Clock::default(),
+                cursor: Cursor::from(""),
             })
             .collect();
         let is_needed = plan.steps.iter().any(|step| matches!(step.action, Action::CrashServer { .. }));
@@ -507,6 +510,9 @@ impl Sim {
             DeviceOutput::Send(message) => self.send_from_device(device, message, None),
             DeviceOutput::Returned { call, result } => {
                 let reply = result.as_ref().ok().filter(|_| self.stage == Stage::FinalLists).cloned();
+                if let Ok(Reply::List(page)) = &result {
+                    self.devices[device.index()].cursor = page.cursor.clone();
+                }
                 let operation = self.triggers.returned(device, call);
                 self.record(Occurrence::Returned { device, call, result });
                 if let Some(operation) = operation {
@@ -859,6 +865,10 @@ impl Sim {
                 }
             }
             ServerMessage::Response(response) => {
+                if let Ok(Reply::List(page)) = &response.result {
+                    self.devices[device.index()].cursor = page.cursor.clone();
+                }
+                let raw = &self.devices[device.index()].raw;
                 if let Some(operation) = raw.asked.get(&response.id).copied() {
                     self.fire(|triggers| triggers.on_returned(operation, device));
                 }

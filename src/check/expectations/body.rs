@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::plan::{DeviceIndex, Expected, Sighting};
 use crate::protocol::call::CallNo;
 use crate::protocol::event::Event;
-use crate::protocol::vocabulary::OperationName;
+use crate::protocol::vocabulary::{EventName, OperationName};
 use crate::time::Instant;
 use crate::trace::{Occurrence, Stage, Trace};
 
@@ -25,9 +25,20 @@ impl<'t> Hearing<'t> {
     }
 }
 
+/// One handler of the application that was called.
+pub(super) struct Run<'t> {
+    /// When, since the body began.
+    pub(super) at: Instant,
+    /// As an index of [`Trace::moments`].
+    pub(super) moment: usize,
+    pub(super) handler: &'t str,
+    pub(super) event: EventName,
+}
+
 /// The body of a run, as far as expectations speak of it.
 pub(super) struct Body<'t> {
     heard: Vec<Vec<Hearing<'t>>>,
+    runs: BTreeMap<DeviceIndex, Vec<Run<'t>>>,
     returned: BTreeMap<(DeviceIndex, OperationName), Vec<usize>>,
 }
 
@@ -35,8 +46,11 @@ impl<'t> Body<'t> {
     /// Reads the trace once.
     pub(super) fn of(trace: &'t Trace) -> Self {
         let wanted = wanted(trace);
-        let mut body =
-            Self { heard: trace.plan.devices.iter().map(|_| Vec::new()).collect(), returned: BTreeMap::new() };
+        let mut body = Self {
+            heard: trace.plan.devices.iter().map(|_| Vec::new()).collect(),
+            runs: BTreeMap::new(),
+            returned: BTreeMap::new(),
+        };
         let mut calls: BTreeMap<(DeviceIndex, CallNo), OperationName> = BTreeMap::new();
         let mut origin = None;
         for (index, moment) in trace.moments.iter().enumerate() {
@@ -47,6 +61,12 @@ impl<'t> Body<'t> {
                     let Some(origin) = origin else { continue };
                     let at = Instant::START + moment.at.since(origin);
                     body.heard[device.index()].push(Hearing { at, moment: index, event: &event.event });
+                }
+                Occurrence::Handled { device, handler, event } if wanted[device.index()] => {
+                    let Some(origin) = origin else { continue };
+                    let at = Instant::START + moment.at.since(origin);
+                    let run = Run { at, moment: index, handler, event: event.event.name() };
+                    body.runs.entry(*device).or_default().push(run);
                 }
                 Occurrence::Called { device, call, content, .. } if wanted[device.index()] && origin.is_some() => {
                     calls.insert((*device, *call), content.operation());
@@ -67,6 +87,11 @@ impl<'t> Body<'t> {
         &self.heard[device.index()]
     }
 
+    /// The handlers that were called on a device, in order.
+    pub(super) fn runs(&self, device: DeviceIndex) -> &[Run<'t>] {
+        self.runs.get(&device).map_or(&[], Vec::as_slice)
+    }
+
     /// When a device had calls of an operation answered.
     pub(super) fn returned(&self, device: DeviceIndex, operation: OperationName) -> impl Iterator<Item = usize> + '_ {
         self.returned.get(&(device, operation)).into_iter().flatten().copied()
@@ -79,7 +104,9 @@ fn wanted(trace: &Trace) -> Vec<bool> {
     let mut want = |devices: &[DeviceIndex]| devices.iter().for_each(|device| wanted[device.index()] = true);
     for expectation in &trace.plan.expectations {
         match &expectation.what {
-            Expected::Hears { devices, .. } | Expected::Never { devices, .. } => want(devices),
+            Expected::Hears { devices, .. } | Expected::Never { devices, .. } | Expected::Runs { devices, .. } => {
+                want(devices);
+            }
             Expected::Before { first, then } => {
                 for sighting in [first, then] {
                     match sighting {

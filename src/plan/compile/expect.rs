@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::Compiler;
-use crate::plan::{DeviceIndex, EventPattern, Expectation, Expected, Order, Sighting};
-use crate::protocol::vocabulary::RoomId;
+use crate::plan::{DeviceIndex, EventPattern, Expectation, Expected, HandlerCall, Order, Sighting};
+use crate::protocol::vocabulary::{EventName, RoomId};
 use crate::scenario::payload;
 use crate::scenario::{self, At, Diagnostic, ExpectKind, NodeKind, Selector, SightingKind};
 use crate::time::Instant;
@@ -32,6 +32,9 @@ impl Compiler<'_> {
             ExpectKind::Never { devices, event } => {
                 Expected::Never { devices: self.hearers(devices), event: self.event(event)? }
             }
+            ExpectKind::Runs { devices, calls } => {
+                Expected::Runs { devices: self.hearers(devices), calls: self.handler_calls(calls) }
+            }
             ExpectKind::Before(both) => {
                 let [first, then] = &**both;
                 Expected::Before { first: self.sighting(first)?, then: self.sighting(then)? }
@@ -42,6 +45,43 @@ impl Compiler<'_> {
                 items: shows.iter().filter_map(|item| self.item(item)).collect(),
             },
         })
+    }
+
+    fn handler_calls(&mut self, calls: &[(At<String>, Option<At<EventName>>)]) -> Vec<HandlerCall> {
+        let scenario = self.scenario;
+        let registered = || {
+            scenario.steps.iter().filter_map(|step| match &step.action {
+                scenario::Action::On { handler, event, .. } => Some((handler.as_str(), event.value)),
+                _ => None,
+            })
+        };
+        for (name, event) in calls {
+            let events: Vec<EventName> =
+                registered().filter(|(handler, _)| *handler == name.value).map(|(_, event)| event).collect();
+            match (events.as_slice(), event) {
+                ([], _) => {
+                    let diagnostic =
+                        Diagnostic::new(name.span, format!("no step registers a handler `{}`", name.value));
+                    self.note(diagnostic.suggest(&name.value, registered().map(|(handler, _)| handler)));
+                }
+                (events, Some(event)) if !events.contains(&event.value) => {
+                    self.note(
+                        Diagnostic::new(
+                            event.span,
+                            format!("no step registers the handler `{}` for {}", name.value, event.value),
+                        )
+                        .help("name an event of its `on` step"),
+                    );
+                }
+                _ => {}
+            }
+        }
+        let planned = |(name, event): &(At<String>, Option<At<EventName>>)| HandlerCall {
+            place: name.span.place(),
+            handler: name.value.as_str().into(),
+            event: event.as_ref().map(|event| event.value),
+        };
+        calls.iter().map(planned).collect()
     }
 
     fn item(&mut self, item: &scenario::Node) -> Option<Value> {

@@ -103,12 +103,7 @@ impl Compiler<'_> {
     /// Notes an answer that is waited for and that no step asks for.
     pub(super) fn calling(&mut self, devices: &[DeviceIndex], operation: &At<OperationName>) {
         let name = operation.value.name();
-        if self.callers.is_none() {
-            self.callers = Some(self.all_callers());
-        }
-        let callers = self.callers.as_ref().and_then(|callers| callers.get(name));
-        let silent = devices.iter().find(|device| callers.is_none_or(|callers| !callers.contains(device)));
-        if let Some(silent) = silent {
+        if let Some(silent) = self.silent(devices, operation.value).first() {
             let device = self.people.name_of(*silent);
             self.note(
                 Diagnostic::new(
@@ -118,6 +113,16 @@ impl Compiler<'_> {
                 .help("name the device and the operation of a step"),
             );
         }
+    }
+
+    /// Those of the devices that never call or send the operation in any step.
+    fn silent(&mut self, devices: &[DeviceIndex], operation: OperationName) -> Vec<DeviceIndex> {
+        if self.callers.is_none() {
+            self.callers = Some(self.all_callers());
+        }
+        let callers = self.callers.as_ref().and_then(|callers| callers.get(operation.name()));
+        let never = |device: &&DeviceIndex| callers.is_none_or(|callers| !callers.contains(device));
+        devices.iter().filter(never).copied().collect()
     }
 
     /// Who calls or sends what, in any step.
@@ -148,10 +153,11 @@ impl Compiler<'_> {
                 self.of_kind(&callers, devices, false, operation.name());
                 let may_fail = step.results.iter().any(|result| matches!(result.what, OutcomeKind::Fails(_)));
                 let call = self.call(*operation, args, may_fail);
+                let cursor_of = self.cursor_of(*operation, args);
                 let expected = self.results(step, payload::reply(*operation));
-                Action::Call { devices: callers, call: Arc::new(call?), expected }
+                Action::Call { devices: callers, call: Arc::new(call?), cursor_of, expected }
             }
-            scenario::Action::Send { devices, operation, id, attempt, args } => {
+            scenario::Action::Send { devices, operation, id, attempt, cursor_of, args } => {
                 let senders = self.select_all(devices);
                 self.of_kind(&senders, devices, true, "send");
                 let shape = OperationName::from_name(&operation.value).map_or(&Shape::Any, payload::reply);
@@ -162,6 +168,7 @@ impl Compiler<'_> {
                         instance: InstanceId(self.count(instance, 0).into()),
                         attempt: AttemptNo(self.count(attempt, 0)),
                     }),
+                    cursor_of: cursor_of.as_ref().and_then(|reader| self.reader_of_lists(reader)),
                     args: match args {
                         Some(args) => self.any(args)?,
                         None => Value::Object(serde_json::Map::new()),
@@ -226,6 +233,41 @@ impl Compiler<'_> {
             }
         };
         Some((action, lasting))
+    }
+
+    /// The device in `cursor: {of: alice.web}`, if the cursor is written so. Its form was judged with the arguments.
+    fn cursor_of(&mut self, operation: OperationName, args: &scenario::Node) -> Option<DeviceIndex> {
+        let reader = args.get("cursor").filter(|_| operation == OperationName::GetInvitationList)?.get("of")?;
+        let reader = self.selector(reader)?;
+        self.reader_of_lists(&reader)
+    }
+
+    /// The one device whose cursor is meant, which must read a list in some step.
+    fn reader_of_lists(&mut self, selector: &At<Selector>) -> Option<DeviceIndex> {
+        let devices = self.select(selector);
+        match devices.as_slice() {
+            [] => None, // An unknown name has been noted.
+            [one] => {
+                let operation = OperationName::GetInvitationList;
+                if !self.silent(&devices, operation).is_empty() {
+                    self.note(
+                        Diagnostic::new(
+                            selector.span,
+                            format!("`{}` never calls {operation}, so it has no cursor", self.people.name_of(*one)),
+                        )
+                        .help("name a device that reads the list in a step"),
+                    );
+                }
+                Some(*one)
+            }
+            several => {
+                self.note(
+                    Diagnostic::new(selector.span, format!("this names {} devices, and one is wanted", several.len()))
+                        .help("a cursor was returned to one device: write `{of: alice.web}`"),
+                );
+                None
+            }
+        }
     }
 
     /// Notes devices on which this can't be done.

@@ -277,7 +277,7 @@ fn arguments_are_those_of_the_protocol() {
         let mut all = serde_json::Map::new();
         for field in table.fields {
             let value = match field.kind {
-                Kind::Room | Kind::User | Kind::Argument => json!("x"),
+                Kind::Room | Kind::User | Kind::Argument | Kind::Cursor => json!("x"),
                 Kind::Users => json!(["x"]),
                 Kind::Count | Kind::Number | Kind::Seconds => json!(1),
                 Kind::ApiEnum(ApiEnum::RoomType | ApiEnum::Role | ApiEnum::RejectedReason) => json!(1),
@@ -392,4 +392,53 @@ fn a_large_file_is_read() {
     let plan = try_compile(&text).unwrap_or_else(|found| panic!("{found}"));
     assert!(plan.steps.len() > 4_000);
     assert_eq!(plan.source.text, Arc::from(text));
+}
+
+#[test]
+fn a_cursor_can_be_what_a_device_was_given() {
+    let text = "
+steps:
+  - device: alice.web
+    getInvitationList: {roomId: r1, count: 1}
+    returns: {cursor: {not: ''}, invitationList: [{status: {not: kNone}}]}
+  - device: bob.phone
+    getInvitationList: {roomId: r1, cursor: {of: alice.web}}
+    fails: -1001
+  - device: bob.old
+    send: {operation: getInvitationList, cursorOf: alice.web, args: {roomId: r1}}
+    fails: -1001
+";
+    let plan = plan(text);
+    let reader = Some(crate::plan::DeviceIndex(0));
+    let Action::Call { expected, cursor_of: None, .. } = &plan.steps[0].action else { panic!("{:?}", plan.steps[0]) };
+    assert_eq!(
+        expected[0].outcome,
+        ExpectedOutcome::Returns(json!({"cursor": {"not": ""}, "invitationList": [{"status": {"not": 0}}]}))
+    );
+    assert!(matches!(&plan.steps[1].action, Action::Call { cursor_of, .. } if *cursor_of == reader));
+    assert!(matches!(&plan.steps[2].action, Action::Send { request, .. } if request.cursor_of == reader));
+    for (wrong, what) in [
+        ("{of: bob.tablet}", "`bob.tablet` never calls getInvitationList"),
+        ("{of: crowd}", "this names 6 devices"),
+        ("{of: zoe.web}", "unknown"),
+        ("{of: alice.web, times: 2}", "`of` stands alone"),
+        ("7", "text is wanted here"),
+    ] {
+        let found = try_compile(&format!("{PEOPLE}{}", text.replace("{of: alice.web}", wrong))).unwrap_err();
+        assert!(found.to_string().contains(what), "{wrong}: {found}");
+    }
+}
+
+#[test]
+fn not_is_no_user() {
+    let returns = |pattern: &str| {
+        let step =
+            format!("device: alice.web\n    inviteUsers: {{roomId: r1, userIdList: [bob]}}\n    returns: {pattern}");
+        try_compile(&format!("{PEOPLE}steps:\n  - {step}\n"))
+    };
+    let plan = returns("{not: {bob: kSuccess}}").unwrap();
+    let Action::Call { expected, .. } = &plan.steps[0].action else { panic!("{:?}", plan.steps[0]) };
+    assert_eq!(expected[0].outcome, ExpectedOutcome::Returns(json!({"not": {"bob": 0}})));
+    let found = returns("{not: kSuccess}").unwrap_err();
+    assert!(found.to_string().contains("`not` alone means anything but"), "{found}");
 }

@@ -77,6 +77,22 @@ impl Compiler<'_> {
         }
     }
 
+    /// A cursor, as text; `{of: alice.web}` leaves its place empty until the step begins.
+    fn cursor(&mut self, node: &Node) -> Option<String> {
+        match &node.kind {
+            NodeKind::Map(entries) if matches!(entries.as_slice(), [(key, _)] if key.value == "of") => {
+                Some(String::new())
+            }
+            NodeKind::Map(entries) if entries.iter().any(|(key, _)| key.value == "of") => {
+                self.note(
+                    Diagnostic::new(node.span, "`of` stands alone").help("write `cursor: {of: alice.web}` and no more"),
+                );
+                None
+            }
+            _ => self.argument(node),
+        }
+    }
+
     /// A number or an expression that counts things.
     fn number_of_things(&mut self, node: &Node) -> Option<u64> {
         let value = match &node.kind {
@@ -115,7 +131,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn selector(&mut self, node: &Node) -> Option<At<Selector>> {
+    pub(super) fn selector(&mut self, node: &Node) -> Option<At<Selector>> {
         let NodeKind::Text(text) = &node.kind else {
             self.mismatch(node, "the name of a user");
             return None;
@@ -205,6 +221,7 @@ impl Compiler<'_> {
                     }
                 },
                 Kind::Argument => self.argument(node).map(Value::from),
+                Kind::Cursor => self.cursor(node).map(Value::from),
                 Kind::Count => self.small_number(node).map(Value::from),
                 // REJ-2: a reason that is none is the server's to refuse.
                 Kind::ApiEnum(ApiEnum::RejectedReason) if matches!(node.kind, NodeKind::Integer(_)) => {
@@ -284,8 +301,22 @@ impl Compiler<'_> {
         }
     }
 
-    /// What a value of this shape must contain, with names turned into numbers and ids.
+    /// What a value of this shape must contain, with names turned into numbers and ids. `{not: X}` is kept as it is.
     pub(super) fn pattern(&mut self, node: &Node, shape: &Shape) -> Option<Value> {
+        if let NodeKind::Map(entries) = &node.kind
+            && let [(key, value)] = entries.as_slice()
+            && key.value == "not"
+        {
+            let of_user = matches!(shape, Shape::Codes) && !matches!(value.kind, NodeKind::Map(_));
+            if of_user {
+                self.note(
+                    Diagnostic::new(key.span, "`not` alone means anything but what follows it, which is a map here")
+                        .help("write `{not: {bob: kSuccess}}`; a user called `not` needs another one beside it"),
+                );
+                return None;
+            }
+            return self.pattern(value, shape).map(|value| json!({"not": value}));
+        }
         match shape {
             Shape::Same(shape) => self.pattern(node, shape),
             Shape::Any => self.any(node),

@@ -235,6 +235,8 @@ pub(super) struct ResultFields {
     room_info: Option<Arc<RoomInfo>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attendees: Option<Arc<[UserInfo]>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Arc<[UserInfo]>>,
 }
 
 /// One code of inviteUsers. A list of these, and no object by user, keeps the order of INV-8 in every JSON library.
@@ -256,19 +258,22 @@ impl ResultFields {
             Reply::List(page) => Self { page: Some(Arc::clone(page)), ..Self::default() },
             Reply::RoomInfo(info) => Self { room_info: Some(Arc::clone(info)), ..Self::default() },
             Reply::Attendees(users) => Self { attendees: Some(Arc::clone(users)), ..Self::default() },
+            Reply::Members(users) => Self { members: Some(Arc::clone(users)), ..Self::default() },
+            Reply::NotEntered(_) => unreachable!("no server answers fetchNotEnteredList, and nothing is read as this"),
         }
     }
 
     fn into_reply(self) -> Result<Reply, &'static str> {
-        match (self.codes, self.page, self.room_info, self.attendees) {
-            (None, None, None, None) => Ok(Reply::Void),
-            (Some(codes), None, None, None) => {
+        match (self.codes, self.page, self.room_info, self.attendees, self.members) {
+            (None, None, None, None, None) => Ok(Reply::Void),
+            (Some(codes), None, None, None, None) => {
                 Ok(Reply::Invited(codes.into_iter().map(|CodeOf { user_id, code }| (user_id, code)).collect()))
             }
-            (None, Some(page), None, None) => Ok(Reply::List(page)),
-            (None, None, Some(info), None) => Ok(Reply::RoomInfo(info)),
-            (None, None, None, Some(users)) => Ok(Reply::Attendees(users)),
-            _ => Err("a result has one of `codes`, `page`, `roomInfo` and `attendees`, or nothing"),
+            (None, Some(page), None, None, None) => Ok(Reply::List(page)),
+            (None, None, Some(info), None, None) => Ok(Reply::RoomInfo(info)),
+            (None, None, None, Some(users), None) => Ok(Reply::Attendees(users)),
+            (None, None, None, None, Some(users)) => Ok(Reply::Members(users)),
+            _ => Err("a result has one of `codes`, `page`, `roomInfo`, `attendees` and `members`, or nothing"),
         }
     }
 }

@@ -244,7 +244,7 @@ fn what_a_request_asks_wrongly_is_kept_with_the_reason() {
         reason("getInvitationList", json!({"roomId": 7})),
     ];
     insta::assert_snapshot!(reasons.concat(), @r#"
-    inviteEverybody: at /operation: unknown operation `inviteEverybody`; known are login, logout, setSelfInfo, createRoom, destroyRoom, enterRoom, exitRoom, kickRemoteUserOutOfRoom, changeUserRole, fetchRoomInfo, updateRoomNameByAdmin, addAttendeesByAdmin, removeAttendeesByAdmin, fetchAttendeeList, inviteUsers, cancelInvitation, accept, reject, getInvitationList
+    inviteEverybody: at /operation: unknown operation `inviteEverybody`; known are login, logout, setSelfInfo, createRoom, destroyRoom, enterRoom, exitRoom, kickRemoteUserOutOfRoom, changeUserRole, fetchRoomInfo, updateRoomNameByAdmin, addAttendeesByAdmin, removeAttendeesByAdmin, fetchAttendeeList, getUserList, inviteUsers, cancelInvitation, accept, reject, getInvitationList, fetchNotEnteredList
     inviteUsers: at /args: invalid type: null, expected an object
     inviteUsers: at /args: invalid type: a list, expected an object
     inviteUsers: at /args: missing field `userIdList`
@@ -303,7 +303,7 @@ fn what_is_no_server_message_is_refused_with_the_place() {
     {"type":"response","id":"1","result":{},"error":{"code":-1,"message":""}}
         at /: a response has either `result` or `error`, not both
     {"type":"response","id":"1","result":{"codes":[],"attendees":[]}}
-        at /result: a result has one of `codes`, `page`, `roomInfo` and `attendees`, or nothing
+        at /result: a result has one of `codes`, `page`, `roomInfo`, `attendees` and `members`, or nothing
     {"type":"response","id":"1","result":{"codes":[{"userId":"bob","code":0},{"userId":"carol","code":3}]}}
         at /result/codes/1/code: 3 is no InvitationCode; known are 0 (kSuccess), 1 (kAlreadyInInvitationList), 2 (kAlreadyInConference)
     {"type":"response","id":"1","result":{"codes":{"bob":0}}}

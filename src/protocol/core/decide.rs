@@ -53,6 +53,10 @@ fn judge(
         Content::Malformed(malformed) => return Err(parameters::refusal(malformed)),
     };
     parameters::check(call, &core.bounds)?;
+    // ROOM-7: what the library answers itself is no operation of a server.
+    if let Call::FetchNotEnteredList { .. } = call {
+        return Err(invalid("fetchNotEnteredList is answered by the client library and never sent"));
+    }
 
     // Calls that concern no room, or one that need not exist.
     match call {
@@ -123,7 +127,19 @@ fn judge(
             let attendees = room.attendees.iter().map(|user| core.user_info(room, user)).collect();
             Ok((Reply::Attendees(attendees), None))
         }
-        Call::Login { .. } | Call::Logout {} | Call::SetSelfInfo { .. } | Call::CreateRoom { .. } => {
+        Call::GetUserList { .. } => {
+            require(
+                room.members.contains_key(caller.user) || *caller.user == room.owner,
+                "only members and the owner may read the members",
+            )?;
+            let members = room.members.keys().map(|user| core.user_info(room, user)).collect();
+            Ok((Reply::Members(members), None))
+        }
+        Call::Login { .. }
+        | Call::Logout {}
+        | Call::SetSelfInfo { .. }
+        | Call::CreateRoom { .. }
+        | Call::FetchNotEnteredList { .. } => {
             unreachable!("handled above")
         }
     }

@@ -7,7 +7,7 @@ use crate::scenario::node::{At, Node, NodeKind};
 use crate::scenario::words;
 use crate::scenario::{Expect, ExpectKind, Order, Pattern, Selector, Sighting, SightingKind};
 
-const KINDS: [&str; 7] = ["hears", "sequence", "unordered", "any-of", "never", "before", "list"];
+const KINDS: [&str; 8] = ["hears", "sequence", "unordered", "any-of", "never", "runs", "before", "list"];
 
 impl Reader {
     pub(super) fn expectation(&mut self, node: &Node) -> Option<Expect> {
@@ -40,6 +40,10 @@ impl Reader {
             "never" => {
                 ExpectKind::Never { devices: self.who(&fields, key)?, event: Box::new(self.never(value, &fields)?) }
             }
+            "runs" => ExpectKind::Runs {
+                devices: self.who(&fields, key)?,
+                calls: Self::one_or_more(value).iter().filter_map(|item| self.handler_call(item)).collect(),
+            },
             "before" => self.before(value, &fields)?,
             "list" => {
                 let Some(shows) = fields.get("shows") else {
@@ -99,6 +103,25 @@ impl Reader {
             pattern.within = self.two_durations(node);
         }
         Some(pattern)
+    }
+
+    /// A handler by its bare name, or as a key whose value is the event.
+    fn handler_call(&mut self, node: &Node) -> Option<(At<String>, Option<At<EventName>>)> {
+        match &node.kind {
+            NodeKind::Text(name) => Some((At::new(name.clone(), node.span), None)),
+            NodeKind::Map(entries) if entries.len() == 1 => {
+                let (handler, event) = &entries[0];
+                Some((handler.clone(), Some(self.event(event))))
+            }
+            _ => {
+                self.note(
+                    Diagnostic::new(node.span, "the name of a handler is wanted here")
+                        .label(format!("this is {}", node.describe()))
+                        .help("write `h1`, or `{h1: onInvitationCancelled}` for a call with that event"),
+                );
+                None
+            }
+        }
     }
 
     fn before(&mut self, value: &Node, fields: &Fields<'_>) -> Option<ExpectKind> {

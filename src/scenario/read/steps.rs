@@ -222,6 +222,7 @@ impl Reader {
             operation: self.text(fields.get("operation")?),
             id: self.maybe(&fields, "id", |reader, node| reader.text(node).value),
             attempt,
+            cursor_of: fields.get("cursorOf").and_then(|node| self.selector(node)).map(Box::new),
             args: fields.get("args").cloned(),
         })
     }

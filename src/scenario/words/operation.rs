@@ -49,6 +49,7 @@ arguments! {
     ADD_ATTENDEES "addAttendeesByAdmin": [ROOM_ID, USER_ID_LIST];
     REMOVE_ATTENDEES "removeAttendeesByAdmin": [ROOM_ID, USER_ID_LIST];
     FETCH_ATTENDEES "fetchAttendeeList": [ROOM_ID];
+    GET_USER_LIST "getUserList": [ROOM_ID];
     INVITE_USERS "inviteUsers": [
         ROOM_ID,
         USER_ID_LIST,
@@ -58,9 +59,14 @@ arguments! {
     CANCEL_INVITATION "cancelInvitation": [ROOM_ID, USER_ID_LIST];
     ACCEPT "accept": [ROOM_ID];
     REJECT "reject": [ROOM_ID, may("reason", Kind::ApiEnum(ApiEnum::RejectedReason), "kRejectToEnter (default) or kInOtherConference; any other number must be refused.")];
+    FETCH_NOT_ENTERED "fetchNotEnteredList": [ROOM_ID];
     GET_INVITATION_LIST "getInvitationList": [
         ROOM_ID,
-        may("cursor", Kind::Argument, "Empty (default) for the first page, then what the last page returned."),
+        may(
+            "cursor",
+            Kind::Cursor,
+            "Empty (default) for the first page, then what the last page returned: `{of: alice.web}` is the cursor that alice.web was given with the latest page that it read before this step, empty if it has read none."
+        ),
         may("count", Kind::Number, "The page size; 0 (default) means the service's own.")
     ];
 }
@@ -83,10 +89,12 @@ pub const fn arguments(operation: OperationName) -> &'static Object {
         OperationName::AddAttendeesByAdmin => &ADD_ATTENDEES,
         OperationName::RemoveAttendeesByAdmin => &REMOVE_ATTENDEES,
         OperationName::FetchAttendeeList => &FETCH_ATTENDEES,
+        OperationName::GetUserList => &GET_USER_LIST,
         OperationName::InviteUsers => &INVITE_USERS,
         OperationName::CancelInvitation => &CANCEL_INVITATION,
         OperationName::Accept => &ACCEPT,
         OperationName::Reject => &REJECT,
         OperationName::GetInvitationList => &GET_INVITATION_LIST,
+        OperationName::FetchNotEnteredList => &FETCH_NOT_ENTERED,
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::{Happening, Sim};
 use crate::plan::{Action, DeviceIndex, Direction, Plan, RawRequest, Trigger, When};
-use crate::protocol::call::CallNo;
+use crate::protocol::call::{Call, CallNo};
 use crate::protocol::codec;
 use crate::protocol::device::DeviceInput;
 use crate::protocol::event::Event;
 use crate::protocol::message::Content;
-use crate::protocol::vocabulary::OperationName;
+use crate::protocol::vocabulary::{Cursor, OperationName};
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Occurrence};
 
@@ -154,14 +154,17 @@ impl Sim {
         }
         let plan = self.plan.clone();
         match &plan.steps[step].action {
-            Action::Call { devices, call, .. } => {
+            Action::Call { devices, call, cursor_of, .. } => {
+                // The step begins for all its devices at once, so that an answer to the first is too late for the second.
+                let call = with_cursor(call, cursor_of.map(|reader| self.cursor_of(reader)));
                 for device in devices {
                     self.call(*device, call.clone(), Some(step));
                 }
             }
             Action::Send { devices, request, .. } => {
+                let cursor = request.cursor_of.map(|reader| self.cursor_of(reader));
                 for device in devices {
-                    self.send_raw(*device, request, step);
+                    self.send_raw(*device, request, cursor.as_ref(), step);
                 }
             }
             Action::On { devices, event, handler } => {
@@ -323,19 +326,37 @@ impl Sim {
         }
     }
 
-    fn send_raw(&mut self, device: DeviceIndex, request: &RawRequest, step: usize) {
+    /// What the latest page returned to a device.
+    fn cursor_of(&self, reader: DeviceIndex) -> Cursor {
+        self.devices[reader.index()].cursor.clone()
+    }
+
+    fn send_raw(&mut self, device: DeviceIndex, request: &RawRequest, cursor: Option<&Cursor>, step: usize) {
         if request.operation == OperationName::Login.name() {
             self.raw_connect(device, Some(step));
         } else {
-            self.raw_request(device, request.id.as_deref(), request.content(), Some(step));
+            self.raw_request(device, request.id.as_deref(), request.content(cursor), Some(step));
         }
+    }
+}
+
+/// The call with the cursor of the moment in the place of its own.
+fn with_cursor(call: &Arc<Call>, cursor: Option<Cursor>) -> Arc<Call> {
+    match (&**call, cursor) {
+        (Call::GetInvitationList { room_id, count, .. }, Some(cursor)) => {
+            Arc::new(Call::GetInvitationList { room_id: room_id.clone(), cursor, count: *count })
+        }
+        _ => call.clone(),
     }
 }
 
 impl RawRequest {
     /// What the server makes of it.
-    fn content(&self) -> Content {
+    fn content(&self, cursor: Option<&Cursor>) -> Content {
         let mut args = self.args.clone();
+        if let (Some(cursor), Some(args)) = (cursor, args.as_object_mut()) {
+            args.insert("cursor".into(), serde_json::json!(cursor));
+        }
         if let (Some(attempt), Some(args)) = (&self.attempt, args.as_object_mut()) {
             args.insert("attempt".into(), serde_json::json!(attempt));
         }

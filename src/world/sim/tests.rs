@@ -62,7 +62,7 @@ fn step(at: u64, action: Action) -> Step {
 }
 
 fn call(at: u64, device: DeviceIndex, call: Call) -> Step {
-    step(at, Action::Call { devices: vec![device], call: Arc::new(call), expected: vec![] })
+    step(at, Action::Call { devices: vec![device], call: Arc::new(call), cursor_of: None, expected: vec![] })
 }
 
 fn invite(timeout: f64) -> Call {

@@ -74,6 +74,8 @@ pub(super) fn call() -> impl Strategy<Value = Call> {
         (name(), names()).prop_map(|(room_id, user_id_list)| Call::AddAttendeesByAdmin { room_id, user_id_list }),
         (name(), names()).prop_map(|(room_id, user_id_list)| Call::RemoveAttendeesByAdmin { room_id, user_id_list }),
         name().prop_map(|room_id| Call::FetchAttendeeList { room_id }),
+        name().prop_map(|room_id| Call::GetUserList { room_id }),
+        name().prop_map(|room_id| Call::FetchNotEnteredList { room_id }),
         (name(), names(), number(), shared()).prop_map(|(room_id, user_id_list, timeout, extension_info)| {
             Call::InviteUsers { room_id, user_id_list, timeout, extension_info }
         }),
@@ -238,6 +240,7 @@ pub(super) fn reply() -> impl Strategy<Value = Reply> {
             .prop_map(|(invitation_list, cursor)| Reply::List(InvitationPage { invitation_list, cursor }.into())),
         room().prop_map(Reply::RoomInfo),
         prop::collection::vec(user(), 0..3).prop_map(|users| Reply::Attendees(users.into())),
+        prop::collection::vec(user(), 0..3).prop_map(|users| Reply::Members(users.into())),
     ]
 }
 

@@ -1,0 +1,34 @@
+use serde_json::json;
+
+use super::*;
+
+#[track_caller]
+fn check(expected: &Value, seen: &Value, differs: &str) {
+    assert_eq!(phrase(&differences(expected, seen)), differs);
+    assert_eq!(matches(expected, seen), differs.is_empty(), "the two ways agree");
+}
+
+#[test]
+fn objects_match_partially_and_lists_in_length() {
+    check(&json!({"a": 1}), &json!({"a": 1.0, "b": 2}), "");
+    check(&json!({"a": 1}), &json!({"b": 2}), "a should be 1, was absent");
+    check(&json!({"list": [{}, {}]}), &json!({"list": [{}]}), "list should be a list of 2 items, was a list of 1 item");
+    check(&json!({"status": 1}), &json!({"status": 2}), "status should be kPending (1), was kTimeout (2)");
+}
+
+#[test]
+fn anything_but_a_value_must_be_there() {
+    let pattern = json!({"cursor": {"not": ""}});
+    check(&pattern, &json!({"cursor": "c1"}), "");
+    check(&pattern, &json!({"cursor": ""}), "cursor should be anything but \"\", was \"\"");
+    check(&pattern, &json!({}), "cursor should be {\"not\":\"\"}, was absent");
+    check(&json!([{"status": {"not": 1}}]), &json!([{"status": 4}]), "");
+    check(
+        &json!({"not": {"bob": 0}}),
+        &json!({"bob": 0, "carol": 1}),
+        "should be anything but {\"bob\":0}, was {\"bob\":0}",
+    );
+    check(&json!({"not": {"not": 1}}), &json!(1), "");
+    // A field that an API might have under this name is no negation beside another.
+    check(&json!({"not": 1, "bob": 0}), &json!({"not": 1, "bob": 0}), "");
+}
