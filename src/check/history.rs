@@ -1,0 +1,722 @@
+//! What the server's wire shows, put in order: sessions, requests with their answers, events, and the commits of each
+//! room instance.
+//!
+//! It is read off the trace in one pass and holds no opinion, but for numbering that breaks off. What a server does inside
+//! is not seen: that something was committed is known from the answer that carries its revision, and from the events
+//! that are stamped with it. So every commit, and every beginning and end of a session, has a [`Span`] of moments in which
+//! it must have happened. The spans of a server that works one input at a time over a fast disk do not overlap; where
+//! they do, both orders are lawful, and checks must accept both.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxBuildHasher;
+
+use crate::plan::{DeviceIndex, Plan};
+use crate::protocol::call::Call;
+use crate::protocol::event::StampedEvent;
+use crate::protocol::message::{ClientMessage, Content, Login, Request, Response, ServerMessage};
+use crate::protocol::vocabulary::{
+    ErrorCode, EventName, InstanceId, OperationName, RequestId, Revision, RoomId, SessionToken, UserId,
+};
+use crate::time::{Duration, Instant};
+use crate::trace::{ConnectionNo, Occurrence, Trace};
+
+pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
+
+/// A user, as an index: comparing numbers is cheaper than comparing names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct UserNo(u32);
+
+/// A session, in the order of their beginnings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct SessionNo(u32);
+
+impl SessionNo {
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The moments, both included, at which something may have happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub(super) earliest: usize,
+    pub(super) latest: usize,
+}
+
+impl Span {
+    /// Whether it surely happened before the other.
+    pub(super) const fn is_before(self, other: Self) -> bool {
+        self.latest < other.earliest
+    }
+}
+
+/// What can be said of something at a time that is known only within bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sure {
+    Yes,
+    Maybe,
+    No,
+}
+
+/// One session (TERM-1).
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) device: DeviceIndex,
+    pub(super) user: UserNo,
+    pub(super) began: Span,
+    pub(super) ended: Option<Ended>,
+    /// The connections that it had, in order; they do not overlap.
+    pub(super) attachments: Vec<Attachment>,
+    /// Its events in the order of their numbers, as indices of [`History::deliveries`]: the first transmission of each.
+    pub(super) heard: Vec<usize>,
+    /// The numbers of those events.
+    numbers: Vec<u64>,
+    /// Since when it has been suspended, where it is.
+    suspended: Option<usize>,
+    /// Whether it was the server that closed its last connection: then the session may be over.
+    cut_off: bool,
+}
+
+/// How and when a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ended {
+    pub(super) when: Span,
+    pub(super) how: HowEnded,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HowEnded {
+    LoggedOut,
+    /// By a newer login.
+    Replaced,
+    WindowPassed,
+}
+
+/// One connection of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attachment {
+    pub(super) connection: ConnectionNo,
+    pub(super) from: usize,
+    /// Where the server knew it to be gone.
+    pub(super) to: Option<usize>,
+}
+
+/// One request, with its repeats (IDM-1).
+#[derive(Debug)]
+pub(super) struct Ask<'t> {
+    pub(super) device: DeviceIndex,
+    /// None before any login.
+    pub(super) session: Option<SessionNo>,
+    pub(super) request: &'t Request,
+    /// Whether its id belonged to another request of the device, whose result is kept (IDM-2).
+    pub(super) reuses_id: bool,
+    /// Each time that it arrived.
+    pub(super) receipts: Vec<Receipt>,
+    /// Each time that it was answered.
+    pub(super) answers: Vec<(usize, &'t Response)>,
+}
+
+/// One arrival of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receipt {
+    pub(super) moment: usize,
+    pub(super) connection: ConnectionNo,
+    pub(super) answered: bool,
+}
+
+impl<'t> Ask<'t> {
+    /// When it may have been judged: from its first arrival to its first answer.
+    pub(super) fn span(&self) -> Option<Span> {
+        Some(Span { earliest: self.receipts.first()?.moment, latest: self.answers.first()?.0 })
+    }
+
+    pub(super) fn answer(&self) -> Option<&'t Response> {
+        self.answers.first().map(|(_, response)| *response)
+    }
+
+    /// The call, where it is one.
+    pub(super) fn call(&self) -> Option<&'t Call> {
+        match &self.request.content {
+            Content::Call(call) => Some(call),
+            Content::Malformed(_) => None,
+        }
+    }
+
+    pub(super) fn room(&self) -> Option<&'t RoomId> {
+        self.call().and_then(Call::room_id)
+    }
+
+    /// The answer, where the request succeeded.
+    pub(super) fn success(&self) -> Option<(&'t Call, &'t Response)> {
+        let response = self.answer()?;
+        response.result.is_ok().then_some((self.call()?, response))
+    }
+}
+
+/// One event that the server sent to a session, when it sent it first.
+#[derive(Debug)]
+pub(super) struct Delivery<'t> {
+    pub(super) session: SessionNo,
+    pub(super) moment: usize,
+    pub(super) event: &'t Arc<StampedEvent>,
+    /// Who its stamp is about.
+    pub(super) invitee: Option<UserNo>,
+}
+
+impl Delivery<'_> {
+    pub(super) fn name(&self) -> EventName {
+        self.event.event.name()
+    }
+}
+
+/// Something about the numbers of a session's events that must not be.
+#[derive(Debug)]
+pub(super) struct Irregularity {
+    pub(super) session: SessionNo,
+    pub(super) moment: usize,
+    pub(super) what: String,
+}
+
+/// A login that asked to go on with a session (REC-2).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResumeAsked {
+    pub(super) moment: usize,
+    pub(super) session: SessionNo,
+    /// For how long the session had been suspended; none if it was connected or had ended.
+    pub(super) suspended_for: Option<Duration>,
+    /// Whether something other than its window had ended it, or the server had cut it off.
+    pub(super) was_over: bool,
+    pub(super) granted: bool,
+}
+
+/// A time during which the server was dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    pub(super) from: usize,
+    /// Where it started again, if it did.
+    pub(super) to: Option<usize>,
+}
+
+/// One life of a room.
+#[derive(Debug, Default)]
+pub(super) struct Instance {
+    /// What is known of its revisions, in their order.
+    pub(super) commits: Vec<Revealed>,
+}
+
+/// A revision, and what reveals it.
+#[derive(Debug)]
+pub(super) struct Revealed {
+    pub(super) revision: Revision,
+    /// The events that are stamped with it, as indices of [`History::deliveries`], in the order of their sending.
+    pub(super) deliveries: Vec<usize>,
+    /// The requests that were answered with it, as indices of [`History::asks`]. At most one of them led to it; the others
+    /// were judged after it.
+    pub(super) asks: Vec<usize>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct History<'t> {
+    pub(super) trace: &'t Trace,
+    users: IndexSet<&'t UserId, FxBuildHasher>,
+    user_of: Vec<UserNo>,
+    pub(super) sessions: Vec<Session>,
+    sessions_of: Vec<Vec<SessionNo>>,
+    pub(super) asks: Vec<Ask<'t>>,
+    pub(super) deliveries: Vec<Delivery<'t>>,
+    pub(super) irregularities: Vec<Irregularity>,
+    pub(super) resumes: Vec<ResumeAsked>,
+    /// The moments of answers that nobody had asked for.
+    pub(super) unasked: Vec<usize>,
+    pub(super) outages: Vec<Outage>,
+    pub(super) instances: Map<InstanceId, Instance>,
+    /// The requests that change a room, were never answered, and may yet have had an effect: by room.
+    unanswered: Map<&'t RoomId, Vec<usize>>,
+}
+
+impl<'t> History<'t> {
+    pub(super) fn of(trace: &'t Trace) -> Self {
+        Reader::new(trace).read()
+    }
+
+    pub(super) fn plan(&self) -> &'t Plan {
+        &self.trace.plan
+    }
+
+    pub(super) fn at(&self, moment: usize) -> Instant {
+        self.trace.moments.get(moment).or(self.trace.moments.last()).map_or(Instant::START, |moment| moment.at)
+    }
+
+    /// The first moment at or after a time.
+    pub(super) fn moment_at(&self, at: Instant) -> usize {
+        self.trace.moments.partition_point(|moment| moment.at < at)
+    }
+
+    pub(super) fn user(&self, id: &UserId) -> Option<UserNo> {
+        self.users.get_index_of(id).map(number).map(UserNo)
+    }
+
+    pub(super) fn user_id(&self, user: UserNo) -> &'t UserId {
+        self.users[user.0 as usize]
+    }
+
+    pub(super) fn user_of(&self, device: DeviceIndex) -> UserNo {
+        self.user_of[device.index()]
+    }
+
+    pub(super) fn session(&self, session: SessionNo) -> &Session {
+        &self.sessions[session.index()]
+    }
+
+    /// The sessions of a user, in the order of their beginnings.
+    pub(super) fn sessions_of(&self, user: UserNo) -> &[SessionNo] {
+        self.sessions_of.get(user.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn device_of(&self, session: SessionNo) -> DeviceIndex {
+        self.session(session).device
+    }
+
+    /// The name of a session's device, as reports show it.
+    pub(super) fn name(&self, session: SessionNo) -> &'t str {
+        &self.plan().device(self.device_of(session)).name
+    }
+
+    /// Whether a request that was never answered may have changed the room by this moment.
+    pub(super) fn may_have_changed_unseen(&self, room: &RoomId, moment: usize) -> bool {
+        self.unanswered_asks(room).any(|ask| ask.receipts.first().is_some_and(|receipt| receipt.moment <= moment))
+    }
+
+    /// The requests for a room that change state and were never answered: an event without a request may stem from one.
+    pub(super) fn unanswered_asks(&self, room: &RoomId) -> impl Iterator<Item = &Ask<'t>> {
+        self.unanswered.get(room).into_iter().flatten().map(|ask| &self.asks[*ask])
+    }
+
+    /// Whether a session was online (TERM-1) when something happened.
+    pub(super) fn online(&self, session: SessionNo, when: Span) -> Sure {
+        let session = self.session(session);
+        let ended = session.ended.map(|ended| ended.when);
+        if when.is_before(session.began) || ended.is_some_and(|ended| ended.is_before(when)) {
+            return Sure::No;
+        }
+        if session.began.is_before(when) && ended.is_none_or(|ended| when.is_before(ended)) {
+            return Sure::Yes;
+        }
+        Sure::Maybe
+    }
+
+    /// Whether the session had a connection at any moment of a stretch, both ends included.
+    pub(super) fn connected_within(&self, session: SessionNo, from: usize, to: usize) -> bool {
+        self.session(session)
+            .attachments
+            .iter()
+            .any(|attachment| attachment.from <= to && attachment.to.is_none_or(|gone| gone >= from))
+    }
+
+    /// Whether the server owes a session what was committed for it then: it has a connection at the end, or long enough
+    /// after the commit, or was sent something newer of the same instance.
+    pub(super) fn owes(&self, session: SessionNo, when: Span, instance: InstanceId, revision: Revision) -> bool {
+        let known = self.session(session);
+        if known.ended.is_none() && known.attachments.last().is_some_and(|attachment| attachment.to.is_none()) {
+            // What is committed in the last instants of a run may still be on its way to the disk.
+            let grace = self.at(when.latest) + self.slack();
+            return self.trace.moments.last().is_some_and(|last| last.at > grace);
+        }
+        let newer = known.heard.last().is_some_and(|last| {
+            let stamp = self.deliveries[*last].event.stamp.as_ref();
+            stamp.is_some_and(|stamp| stamp.instance == instance && stamp.revision > revision)
+        });
+        newer
+            || known.attachments.iter().any(|attachment| {
+                attachment.to.is_some_and(|to| {
+                    to > when.latest && self.at(to) > self.at(when.latest.max(attachment.from)) + self.slack()
+                })
+            })
+    }
+
+    /// How late the server may do what is due, its disk included (TMO-4).
+    pub(super) fn slack(&self) -> Duration {
+        slack(self.plan())
+    }
+
+    /// Whether the server was dead at any time between two moments.
+    pub(super) fn outage_within(&self, from: usize, to: usize) -> Option<Outage> {
+        self.outages.iter().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
+    }
+}
+
+fn slack(plan: &Plan) -> Duration {
+    plan.service.bounds.expiry_lateness_max + plan.service.sync.times(2)
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than 2^32 of anything fit into a trace")
+}
+
+/// Reads a trace once, from its beginning.
+struct Reader<'t> {
+    history: History<'t>,
+    connections: Map<ConnectionNo, Connection<'t>>,
+    /// The last ask of each request id of a device.
+    latest: Map<(DeviceIndex, &'t RequestId), usize>,
+    tokens: Map<&'t SessionToken, SessionNo>,
+    evidence: Map<InstanceId, Vec<(Revision, usize, Evidence)>>,
+}
+
+#[derive(Default)]
+struct Connection<'t> {
+    login: Option<(usize, &'t Login)>,
+    session: Option<SessionNo>,
+    /// Requests that wait for an answer, as (ask, receipt).
+    open: Map<&'t RequestId, VecDeque<(usize, usize)>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Evidence {
+    Delivery(usize),
+    Ask(usize),
+}
+
+impl<'t> Reader<'t> {
+    fn new(trace: &'t Trace) -> Self {
+        let mut users: IndexSet<&'t UserId, FxBuildHasher> =
+            trace.plan.accounts.iter().map(|account| &account.user_id).collect();
+        let user_of: Vec<UserNo> = trace
+            .plan
+            .devices
+            .iter()
+            .map(|device| UserNo(number(users.insert_full(&device.identity.user_id).0)))
+            .collect();
+        let history = History {
+            trace,
+            users,
+            user_of,
+            sessions: Vec::new(),
+            sessions_of: Vec::new(),
+            asks: Vec::new(),
+            deliveries: Vec::new(),
+            irregularities: Vec::new(),
+            resumes: Vec::new(),
+            unasked: Vec::new(),
+            outages: Vec::new(),
+            instances: Map::default(),
+            unanswered: Map::default(),
+        };
+        Self {
+            history,
+            connections: Map::default(),
+            latest: Map::default(),
+            tokens: Map::default(),
+            evidence: Map::default(),
+        }
+    }
+
+    fn read(mut self) -> History<'t> {
+        let trace = self.history.trace;
+        for (index, moment) in trace.moments.iter().enumerate() {
+            match &moment.what {
+                Occurrence::ServerReceived { device, connection, message } => match message {
+                    ClientMessage::Login(login) => {
+                        self.connections.entry(*connection).or_default().login = Some((index, login));
+                    }
+                    ClientMessage::Request(request) => self.received(index, *device, *connection, request),
+                    ClientMessage::Acknowledge { .. } => {}
+                },
+                Occurrence::ServerSent { device, connection, message } => match message {
+                    ServerMessage::LoggedIn { session, resumed } => {
+                        self.logged_in(index, *device, *connection, session, *resumed);
+                    }
+                    ServerMessage::Refused { .. } => {}
+                    ServerMessage::Response(response) => self.answered(index, *connection, response),
+                    ServerMessage::Event { seq, event } => self.told(index, *connection, *seq, event),
+                },
+                Occurrence::ServerLost { connection, .. } => self.detach(index, *connection, false),
+                Occurrence::ServerClosed { connection, .. } => self.detach(index, *connection, true),
+                Occurrence::ServerCrashed => self.crashed(index),
+                Occurrence::ServerStarted { .. } => self.started(index),
+                _ => {}
+            }
+        }
+        self.finish()
+    }
+
+    fn received(&mut self, index: usize, device: DeviceIndex, connection: ConnectionNo, request: &'t Request) {
+        let known = self.connections.entry(connection).or_default();
+        let receipt = Receipt { moment: index, connection, answered: false };
+        let asks = &mut self.history.asks;
+        let memory = self.history.trace.plan.service.bounds.result_memory;
+        let moments = &self.history.trace.moments;
+        // IDM-1: what changes state and was asked before is the same request, unless its result is no longer kept.
+        let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
+            let ask = &asks[*ask];
+            changes_state(&request.content)
+                && changes_state(&ask.request.content)
+                && ask.session.is_some()
+                && ask.answers.first().is_none_or(|(answered, response)| {
+                    is_kept(response) && moments[index].at.since(moments[*answered].at) <= memory
+                })
+        });
+        let repeated = kept.filter(|ask| asks[*ask].request.content == request.content);
+        let ask = repeated.unwrap_or_else(|| {
+            let (session, reuses_id) = (known.session, kept.is_some());
+            asks.push(Ask { device, session, request, reuses_id, receipts: Vec::new(), answers: Vec::new() });
+            asks.len() - 1
+        });
+        if kept.is_none() || repeated.is_some() {
+            self.latest.insert((device, &request.id), ask);
+        }
+        known.open.entry(&request.id).or_default().push_back((ask, asks[ask].receipts.len()));
+        asks[ask].receipts.push(receipt);
+    }
+
+    fn answered(&mut self, index: usize, connection: ConnectionNo, response: &'t Response) {
+        let open = self.connections.get_mut(&connection).and_then(|known| known.open.get_mut(&response.id));
+        let Some((ask, receipt)) = open.and_then(VecDeque::pop_front) else {
+            self.history.unasked.push(index);
+            return;
+        };
+        let asked = &mut self.history.asks[ask];
+        asked.receipts[receipt].answered = true;
+        asked.answers.push((index, response));
+        if asked.answers.len() > 1 {
+            return;
+        }
+        if let Some(at) = response.at {
+            self.evidence.entry(at.instance).or_default().push((at.revision, index, Evidence::Ask(ask)));
+        }
+        if let (Some(session), Some((Call::Logout {}, _))) = (asked.session, asked.success()) {
+            let when = asked.span().expect("it was received and answered");
+            self.end(session, Ended { when, how: HowEnded::LoggedOut });
+        }
+    }
+
+    fn logged_in(
+        &mut self,
+        index: usize,
+        device: DeviceIndex,
+        connection: ConnectionNo,
+        token: &'t SessionToken,
+        resumed: bool,
+    ) {
+        let asked = self.connections.entry(connection).or_default().login.map_or(index, |(moment, _)| moment);
+        let when = Span { earliest: asked, latest: index };
+        self.note_resume(index, connection, resumed);
+        let known = if resumed { self.tokens.get(token).copied() } else { None };
+        let session = known.unwrap_or_else(|| self.begin(when, device, token));
+        let connected = &mut self.history.sessions[session.index()];
+        if let Some(attachment) = connected.attachments.last_mut().filter(|attachment| attachment.to.is_none()) {
+            attachment.to = Some(asked);
+        }
+        connected.attachments.push(Attachment { connection, from: index, to: None });
+        connected.suspended = None;
+        connected.cut_off = false;
+        self.connections.entry(connection).or_default().session = Some(session);
+    }
+
+    fn note_resume(&mut self, index: usize, connection: ConnectionNo, granted: bool) {
+        let login = self.connections.get(&connection).and_then(|known| known.login);
+        let Some((asked, resume)) = login.and_then(|(moment, login)| Some((moment, login.resume.as_ref()?))) else {
+            return;
+        };
+        let Some(session) = self.tokens.get(&resume.session).copied() else { return };
+        let known = self.history.session(session);
+        let suspended_for = known.suspended.map(|since| self.history.at(asked).since(self.history.at(since)));
+        let was_over = known.ended.is_some_and(|ended| ended.how != HowEnded::WindowPassed) || known.cut_off;
+        let noted = ResumeAsked { moment: index, session, suspended_for, was_over, granted };
+        self.history.resumes.push(noted);
+    }
+
+    fn begin(&mut self, when: Span, device: DeviceIndex, token: &'t SessionToken) -> SessionNo {
+        let plan = self.history.plan();
+        let user = self.history.user_of(device);
+        // DEV-9, TERM-1: it ends the older session of the same platform or device.
+        for older in self.history.sessions_of(user).to_vec() {
+            let other = self.history.device_of(older);
+            if other == device || plan.device(other).identity.platform == plan.device(device).identity.platform {
+                self.end(older, Ended { when, how: HowEnded::Replaced });
+            }
+        }
+        let history = &mut self.history;
+        let session = SessionNo(number(history.sessions.len()));
+        history.sessions.push(Session {
+            device,
+            user,
+            began: when,
+            ended: None,
+            attachments: Vec::new(),
+            heard: Vec::new(),
+            numbers: Vec::new(),
+            suspended: None,
+            cut_off: false,
+        });
+        let of = user.0 as usize;
+        if history.sessions_of.len() <= of {
+            history.sessions_of.resize_with(of + 1, Vec::new);
+        }
+        history.sessions_of[of].push(session);
+        self.tokens.insert(token, session);
+        session
+    }
+
+    /// Ends a session, unless its window had passed before.
+    fn end(&mut self, session: SessionNo, ended: Ended) {
+        let by_window = self.window_end(session);
+        let session = &mut self.history.sessions[session.index()];
+        if session.ended.is_some() {
+            return;
+        }
+        session.ended = Some(match by_window {
+            Some(window) if window.when.earliest < ended.when.earliest => Ended {
+                // The login that finds the session gone is the latest that it may have ended.
+                when: Span { latest: window.when.latest.min(ended.when.latest), ..window.when },
+                ..window
+            },
+            _ => ended,
+        });
+        if let Some(attachment) = session.attachments.last_mut() {
+            attachment.to.get_or_insert(ended.when.latest);
+        }
+    }
+
+    /// When the window of a suspended session passes.
+    fn window_end(&self, session: SessionNo) -> Option<Ended> {
+        let since = self.history.at(self.history.session(session).suspended?);
+        let end = since + self.history.plan().service.bounds.resume_window;
+        let when =
+            Span { earliest: self.history.moment_at(end), latest: self.history.moment_at(end + self.history.slack()) };
+        (when.earliest < self.history.trace.moments.len()).then_some(Ended { when, how: HowEnded::WindowPassed })
+    }
+
+    fn detach(&mut self, index: usize, connection: ConnectionNo, by_server: bool) {
+        let Some(session) = self.connections.get(&connection).and_then(|known| known.session) else { return };
+        let session = &mut self.history.sessions[session.index()];
+        let Some(attachment) = session.attachments.last_mut() else { return };
+        if attachment.connection == connection && attachment.to.is_none() {
+            attachment.to = Some(index);
+            session.suspended = Some(index);
+            session.cut_off = by_server;
+        }
+    }
+
+    fn crashed(&mut self, index: usize) {
+        self.history.outages.push(Outage { from: index, to: None });
+        for session in self.history.sessions.iter_mut().filter(|session| session.ended.is_none()) {
+            if let Some(attachment) = session.attachments.last_mut().filter(|attachment| attachment.to.is_none()) {
+                attachment.to = Some(index);
+                session.suspended = Some(index);
+            }
+        }
+        for known in self.connections.values_mut() {
+            known.open.clear();
+        }
+    }
+
+    /// REC-4: sessions whose window had not passed are suspended afresh with a full window.
+    fn started(&mut self, index: usize) {
+        if let Some(outage) = self.history.outages.last_mut() {
+            outage.to.get_or_insert(index);
+        }
+        for number in 0..self.history.sessions.len() {
+            let session = SessionNo(self::number(number));
+            if self.history.session(session).ended.is_some() {
+                continue;
+            }
+            match self.window_end(session) {
+                Some(mut ended) if ended.when.earliest < index => {
+                    let slack = self.history.slack();
+                    ended.when.latest = ended.when.latest.max(self.history.moment_at(self.history.at(index) + slack));
+                    self.history.sessions[number].ended = Some(ended);
+                }
+                _ => {
+                    let session = &mut self.history.sessions[number];
+                    session.suspended = session.suspended.map(|_| index);
+                }
+            }
+        }
+    }
+
+    fn told(&mut self, index: usize, connection: ConnectionNo, seq: u64, event: &'t Arc<StampedEvent>) {
+        let Some(session) = self.connections.get(&connection).and_then(|known| known.session) else { return };
+        let history = &mut self.history;
+        let known = &history.sessions[session.index()];
+        let expected = known.numbers.last().copied().unwrap_or(0).saturating_add(1);
+        if seq < expected {
+            let position = known.numbers.binary_search(&seq).ok();
+            let before = position.map(|position| history.deliveries[known.heard[position]].event);
+            if before.is_none_or(|before| before != event) {
+                let what = format!("event {seq} was another event when it was sent first");
+                history.irregularities.push(Irregularity { session, moment: index, what });
+            }
+            return;
+        }
+        if seq > expected {
+            let what = format!("event {seq} is sent where event {expected} is next");
+            history.irregularities.push(Irregularity { session, moment: index, what });
+        }
+        let invitee = event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref());
+        let invitee = invitee.map(|about| UserNo(number(history.users.insert_full(&about.invitee).0)));
+        let delivery = history.deliveries.len();
+        history.deliveries.push(Delivery { session, moment: index, event, invitee });
+        history.sessions[session.index()].heard.push(delivery);
+        history.sessions[session.index()].numbers.push(seq);
+        if let Some(stamp) = &event.stamp {
+            let of = self.evidence.entry(stamp.instance).or_default();
+            of.push((stamp.revision, index, Evidence::Delivery(delivery)));
+        }
+    }
+
+    fn finish(mut self) -> History<'t> {
+        for number in 0..self.history.sessions.len() {
+            let session = SessionNo(self::number(number));
+            if self.history.session(session).ended.is_none() {
+                self.history.sessions[number].ended = self.window_end(session);
+            }
+        }
+        for (number, ask) in self.history.asks.iter().enumerate() {
+            let Some(room) = ask.room() else { continue };
+            if ask.answers.is_empty() && changes_state(&ask.request.content) {
+                self.history.unanswered.entry(room).or_default().push(number);
+            }
+        }
+        self.evidence.sort_unstable_keys();
+        for (instance, mut evidence) in std::mem::take(&mut self.evidence) {
+            evidence.sort_unstable();
+            let commits = &mut self.history.instances.entry(instance).or_default().commits;
+            for (revision, _, one) in evidence {
+                if commits.last().is_none_or(|last: &Revealed| last.revision != revision) {
+                    commits.push(Revealed { revision, deliveries: Vec::new(), asks: Vec::new() });
+                }
+                let revealed = commits.last_mut().expect("it was pushed just now");
+                match one {
+                    Evidence::Delivery(delivery) => revealed.deliveries.push(delivery),
+                    Evidence::Ask(ask) => revealed.asks.push(ask),
+                }
+            }
+        }
+        self.history
+    }
+}
+
+fn changes_state(content: &Content) -> bool {
+    match content {
+        Content::Call(call) => call.operation().changes_state(),
+        Content::Malformed(malformed) => {
+            OperationName::from_name(&malformed.operation).is_none_or(OperationName::changes_state)
+        }
+    }
+}
+
+/// IDM-1: results -2 and 100001 are not kept.
+fn is_kept(response: &Response) -> bool {
+    !matches!(&response.result, Err(error)
+        if matches!(error.code, ErrorCode::FREQ_LIMIT | ErrorCode::SERVER_SYSTEM_ERROR))
+}
