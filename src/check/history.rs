@@ -16,12 +16,12 @@ use rustc_hash::FxBuildHasher;
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
-use crate::protocol::message::{ClientMessage, Content, Login, Request, Response, ServerMessage};
+use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
 use crate::protocol::vocabulary::{
     ErrorCode, EventName, InstanceId, OperationName, RequestId, Revision, RoomId, SessionToken, UserId,
 };
 use crate::time::{Duration, Instant};
-use crate::trace::{ConnectionNo, Occurrence, Trace};
+use crate::trace::{Occurrence, Trace};
 
 pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
 

@@ -5,8 +5,9 @@ use super::follow::Followed;
 use super::history::{Ask, History, Map, Receipt};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
+use crate::protocol::call::CallNo;
 use crate::protocol::vocabulary::{ErrorCode, OperationName};
-use crate::trace::{CallNo, DeviceChange, Occurrence, Stage};
+use crate::trace::{DeviceChange, Occurrence, Stage};
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "responses",

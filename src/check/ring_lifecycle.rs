@@ -7,9 +7,9 @@ use super::follow::{Attempt, Followed, Room};
 use super::history::{History, Map, SessionNo, Sure};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
-use crate::protocol::call::{Call, Reply};
+use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::vocabulary::{AttemptNo, EventName, InstanceId, RoomId};
-use crate::trace::{CallNo, Occurrence};
+use crate::trace::Occurrence;
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "ring lifecycle",

@@ -10,10 +10,10 @@ use super::super::history::{History, Map};
 use super::super::{Difference, Finding, Findings};
 use super::{CHECK, reader};
 use crate::plan::DeviceIndex;
-use crate::protocol::call::{Call, InvitationPage, Reply};
+use crate::protocol::call::{Call, CallNo, InvitationPage, Reply};
 use crate::protocol::event::Event;
 use crate::protocol::vocabulary::{InvitationStatus, OperationName, Revision, RoomId, UserId};
-use crate::trace::{CallNo, DeviceChange, Occurrence, Stage};
+use crate::trace::{DeviceChange, Occurrence, Stage};
 
 /// What a device knows of the list of one room.
 #[derive(Default)]
