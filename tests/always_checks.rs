@@ -161,3 +161,15 @@ fn nothing_is_found_where_people_do_anything() {
 fn nothing_is_found_where_anything_breaks() {
     check_scenarios(1000..1100, true);
 }
+
+#[test]
+#[ignore]
+fn dump() {
+    let number: u64 = std::env::var("N").unwrap().parse().unwrap();
+    let text = random_scenario(number, number >= 1000);
+    println!("{text}");
+    let trace = run(&text, number).unwrap();
+    for (index, moment) in trace.moments.iter().enumerate() {
+        println!("{index} {:?} {:?}", moment.at, moment.what);
+    }
+}

@@ -378,7 +378,9 @@ impl Judge<'_> {
     fn final_list(&mut self, room: &RoomId, devices: &[DeviceIndex], items: &[Value]) {
         let place = self.expectation.place;
         let asked: Vec<DeviceIndex> = if devices.is_empty() {
-            self.lists.iter().filter(|traversal| traversal.room == *room).map(|traversal| traversal.device).collect()
+            // A member that its author has cut off can't list, and one whose session is over is none any more.
+            let lists = self.lists.iter().filter(|list| list.room == *room && (list.items.is_ok() || !list.cut_off));
+            lists.map(|list| list.device).collect()
         } else {
             devices.to_vec()
         };

@@ -370,6 +370,10 @@ struct Reader<'t> {
     latest: Map<(DeviceIndex, &'t RequestId), usize>,
     tokens: Map<&'t SessionToken, SessionNo>,
     evidence: Map<InstanceId, Vec<(Revision, usize, Evidence)>>,
+    /// The sessions that a crash of the server has cut off, until it starts again.
+    torn: Vec<SessionNo>,
+    /// The sessions that were suspended so shortly before it that their record may be lost.
+    unsure: Vec<SessionNo>,
 }
 
 #[derive(Default)]
@@ -417,6 +421,8 @@ impl<'t> Reader<'t> {
             latest: Map::default(),
             tokens: Map::default(),
             evidence: Map::default(),
+            torn: Vec::new(),
+            unsure: Vec::new(),
         }
     }
 
@@ -518,6 +524,7 @@ impl<'t> Reader<'t> {
         }
         connected.attachments.push(Attachment { connection, from: index, to: None });
         connected.suspended = None;
+        connected.ended = None;
         connected.cut_off = false;
         self.connections.entry(connection).or_default().session = Some(session);
     }
@@ -609,10 +616,18 @@ impl<'t> Reader<'t> {
 
     fn crashed(&mut self, index: usize) {
         self.history.outages.push(Outage { from: index, to: None });
-        for session in self.history.sessions.iter_mut().filter(|session| session.ended.is_none()) {
+        let unsure_from = self.history.at(index) - self.history.slack();
+        for number in 0..self.history.sessions.len() {
+            let since = self.history.sessions[number].suspended.map(|since| self.history.at(since));
+            let session = &mut self.history.sessions[number];
+            if session.ended.is_some() {
+                continue;
+            }
             if let Some(attachment) = session.attachments.last_mut().filter(|attachment| attachment.to.is_none()) {
                 attachment.to = Some(index);
-                session.suspended = Some(index);
+                self.torn.push(SessionNo(self::number(number)));
+            } else if since.is_some_and(|since| since > unsure_from) {
+                self.unsure.push(SessionNo(self::number(number)));
             }
         }
         for known in self.connections.values_mut() {
@@ -625,12 +640,28 @@ impl<'t> Reader<'t> {
         if let Some(outage) = self.history.outages.last_mut() {
             outage.to.get_or_insert(index);
         }
+        for session in std::mem::take(&mut self.torn) {
+            self.history.sessions[session.index()].suspended = Some(index);
+        }
+        // That these were suspended may not have been written down: then they are suspended afresh, otherwise their window
+        // may have passed.
+        let bounds = &self.history.plan().service.bounds;
+        let latest = self.history.moment_at(self.history.at(index) + bounds.resume_window + self.history.slack());
+        for session in std::mem::take(&mut self.unsure) {
+            if let Some(ended) = self.window_end(session).filter(|ended| ended.when.earliest < index) {
+                let when = Span { latest, ..ended.when };
+                self.history.sessions[session.index()].ended = Some(Ended { when, ..ended });
+                self.history.sessions[session.index()].cut_off = true;
+            }
+        }
+        let down_from = self.history.outages.last().map_or(index, |outage| outage.from);
         for number in 0..self.history.sessions.len() {
             let session = SessionNo(self::number(number));
             if self.history.session(session).ended.is_some() {
                 continue;
             }
             match self.window_end(session) {
+                Some(ended) if ended.when.latest < down_from => self.history.sessions[number].ended = Some(ended),
                 Some(mut ended) if ended.when.earliest < index => {
                     let slack = self.history.slack();
                     ended.when.latest = ended.when.latest.max(self.history.moment_at(self.history.at(index) + slack));

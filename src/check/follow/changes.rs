@@ -63,6 +63,12 @@ fn cause_of(
         let Some((call, response)) = asked.success() else { continue };
         let caller = history.user_of(asked.device);
         let certain_status = room.status(caller);
+        // What tells of something else altogether was not its doing; a server that adds a wrong event is another matter.
+        let tells_otherwise = !revealed.deliveries.is_empty()
+            && !revealed.deliveries.iter().any(|one| belongs_to(call, &history.deliveries[*one].event.event));
+        if tells_otherwise {
+            continue;
+        }
         // How sure it is that this request changed something: 3 surely, 2 likely, 1 if nothing else did, 0 surely not.
         let weight = match call {
             Call::CreateRoom { .. } => 3,
@@ -106,10 +112,12 @@ fn cause_of(
                     let status = history.user(user).map_or(Some(InvitationStatus::None), |user| room.status(user));
                     status == Some(InvitationStatus::Pending)
                 };
-                match () {
-                    () if withdrawn => 3,
-                    () if user_id_list.iter().any(live) => 2,
-                    () => 0,
+                if withdrawn {
+                    3
+                } else if user_id_list.iter().any(live) {
+                    2
+                } else {
+                    0
                 }
             }
             Call::ChangeUserRole { .. } => {
@@ -129,12 +137,48 @@ fn cause_of(
             best = Some((weight, ask));
         }
     }
-    // A weak claim does not explain events that it has nothing to do with.
-    let about_invitations = revealed.deliveries.iter().any(|one| {
-        let name = history.deliveries[*one].name();
-        name.is_invitation() || matches!(name, EventName::RemoteUserEnterRoom | EventName::RemoteUserLeaveRoom)
-    });
-    best.filter(|(weight, _)| *weight > 1 || !about_invitations).map(|(_, ask)| ask)
+    best.map(|(_, ask)| ask)
+}
+
+/// Whether an event may tell of what this call does.
+fn belongs_to(call: &Call, event: &Event) -> bool {
+    let name = event.name();
+    match call {
+        Call::DestroyRoom { .. } => matches!(name, EventName::InvitationRevokedByAdmin | EventName::RoomDismissed),
+        Call::InviteUsers { .. } => matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded),
+        Call::CancelInvitation { .. } => matches!(
+            name,
+            EventName::InvitationCancelled | EventName::InvitationRevokedByAdmin | EventName::InvitationRemoved
+        ),
+        Call::Accept { .. } | Call::Reject { .. } => match event {
+            Event::InvitationStatusChanged { invitation, .. } => invitation.status != InvitationStatus::Timeout,
+            _ => matches!(
+                name,
+                EventName::InvitationAccepted
+                    | EventName::InvitationRejected
+                    | EventName::InvitationHandledByOtherDevice
+            ),
+        },
+        Call::EnterRoom { .. } => match event {
+            Event::InvitationStatusChanged { invitation, .. } => invitation.status == InvitationStatus::Accepted,
+            _ => matches!(
+                name,
+                EventName::RemoteUserEnterRoom
+                    | EventName::InvitationAccepted
+                    | EventName::InvitationHandledByOtherDevice
+                    | EventName::InvitationRemoved
+                    | EventName::KickedOutOfRoom
+            ),
+        },
+        Call::ExitRoom { .. } | Call::KickRemoteUserOutOfRoom { .. } => {
+            matches!(name, EventName::RemoteUserLeaveRoom | EventName::KickedOutOfRoom)
+        }
+        Call::ChangeUserRole { .. } => name == EventName::UserRoleChanged,
+        Call::AddAttendeesByAdmin { .. } | Call::RemoveAttendeesByAdmin { .. } => {
+            name == EventName::ScheduleAttendeesChanged
+        }
+        _ => false,
+    }
 }
 
 struct Work<'w, 't> {
