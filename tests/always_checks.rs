@@ -54,7 +54,9 @@ fn random_scenario(number: u64, faults: bool) -> String {
     if faults {
         writeln!(text, "  loss: {}\n  breakage: {}", dice.pick(&["0%", "2%"]), dice.pick(&["0%", "0%", "1%"])).unwrap();
     }
-    text.push_str("users:\n  alice: {devices: [web, phone]}\n  bob: {devices: {phone: {autoBusy: true}, tablet: {}, web: {}}}\n");
+    text.push_str(
+        "users:\n  alice: {devices: [web, phone]}\n  bob: {devices: {phone: {autoBusy: true}, tablet: {}, web: {}}}\n",
+    );
     text.push_str("  carol: {devices: {phone: {}, web: {}, spare: {platform: phone, online: false}}}\n");
     text.push_str("  dave: {devices: {desktop: {}, late: {platform: tablet, online: false}}}\n");
     text.push_str("rooms:\n  r1: {owner: alice, members: [alice.web, carol.phone]}\n");
@@ -75,7 +77,9 @@ fn random_scenario(number: u64, faults: bool) -> String {
             }
             5 | 6 => format!("device: {device}\n    accept: {{roomId: {room}}}"),
             7 | 8 => format!("device: {device}\n    reject: {{roomId: {room}, reason: {}}}", dice.below(2)),
-            9 | 10 => format!("device: {device}\n    cancelInvitation: {{roomId: {room}, userIdList: [{user}, {other}]}}"),
+            9 | 10 => {
+                format!("device: {device}\n    cancelInvitation: {{roomId: {room}, userIdList: [{user}, {other}]}}")
+            }
             11 | 12 => format!("device: {device}\n    enterRoom: {{roomId: {room}}}"),
             13 => format!("device: {device}\n    exitRoom: {{roomId: {room}}}"),
             14 | 15 => {
@@ -103,7 +107,10 @@ fn random_scenario(number: u64, faults: bool) -> String {
             22 => format!("online: {device}"),
             23 => {
                 let direction = dice.pick(&["both", "toServer", "fromServer"]);
-                format!("partition: {{devices: [{device}], direction: {direction}, for: {}}}", dice.pick(&["1s", "25s"]))
+                format!(
+                    "partition: {{devices: [{device}], direction: {direction}, for: {}}}",
+                    dice.pick(&["1s", "25s"])
+                )
             }
             24 => format!("hold: {{devices: [{device}], direction: both, for: {}}}", dice.pick(&["300ms", "3s"])),
             25 => {
@@ -121,22 +128,21 @@ fn random_scenario(number: u64, faults: bool) -> String {
     text
 }
 
-fn run(text: &str, number: u64) -> Option<Trace> {
+fn run(text: &str, number: u64) -> Trace {
     let path = format!("random-{number}.yaml");
     let scenario = match scenario::parse(&path, text.into()) {
         Ok(scenario) => scenario,
         Err(diagnostics) => panic!("{diagnostics}\n{text}"),
     };
     let plan = Arc::new(compile(&scenario, Seed(number)).unwrap_or_else(|error| panic!("{error}\n{text}")));
-    Some(sim::run(&plan).unwrap_or_else(|error| panic!("{error}\n{text}")))
+    sim::run(&plan).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// Judges random scenarios and returns how many room commits' worth of findings there were, in words.
+/// Judges random scenarios: nothing may be found in any.
 fn check_scenarios(numbers: std::ops::Range<u64>, faults: bool) {
     for number in numbers {
         let text = random_scenario(number, faults);
-        let Some(trace) = run(&text, number) else { continue };
-        let judgement = check::judge(&trace);
+        let judgement = check::judge(&run(&text, number));
         // Nobody says what these calls are to return.
         let wrong: Vec<String> = judgement
             .findings
@@ -144,32 +150,16 @@ fn check_scenarios(numbers: std::ops::Range<u64>, faults: bool) {
             .filter(|finding| finding.check != "results")
             .map(|finding| format!("{} {:?}: {}", finding.check, finding.requirements, finding.message))
             .collect();
-        if std::env::var_os("CONVOKE_SHOW").is_some() && !wrong.is_empty() {
-            eprintln!("== {number}: {} findings\n{}", wrong.len(), wrong.join("\n"));
-            continue;
-        }
         assert!(wrong.is_empty(), "scenario {number} (faults: {faults}):\n{}\n{text}", wrong.join("\n"));
     }
 }
 
 #[test]
 fn nothing_is_found_where_people_do_anything() {
-    check_scenarios(0..60, false);
+    check_scenarios(0..50, false);
 }
 
 #[test]
 fn nothing_is_found_where_anything_breaks() {
     check_scenarios(1000..1100, true);
-}
-
-#[test]
-#[ignore]
-fn dump() {
-    let number: u64 = std::env::var("N").unwrap().parse().unwrap();
-    let text = random_scenario(number, number >= 1000);
-    println!("{text}");
-    let trace = run(&text, number).unwrap();
-    for (index, moment) in trace.moments.iter().enumerate() {
-        println!("{index} {:?} {:?}", moment.at, moment.what);
-    }
 }

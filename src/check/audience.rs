@@ -47,7 +47,11 @@ impl<'t> Audience<'_, '_, 't> {
                 self.user(EventName::ReceiveInvitation, invitee, attempt, true);
                 self.members(EventName::InvitationAdded, Some(attempt), None);
             }
-            Change::Removed { attempt } => self.members(EventName::InvitationRemoved, Some(attempt), None),
+            Change::Removed { attempt, surely } => {
+                let from = self.due.len();
+                self.members(EventName::InvitationRemoved, Some(attempt), None);
+                self.due[from..].iter_mut().for_each(|due| due.must &= surely);
+            }
             Change::Ended { attempt, end } => {
                 let Attempt { invitee, inviter, .. } = *self.attempt(attempt);
                 // Where nobody told who withdrew it, the inviter may hear of it or not.

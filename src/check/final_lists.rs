@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::plan::DeviceIndex;
-use crate::protocol::call::CallNo;
 use crate::protocol::call::{Call, CallNo, ListItem, Reply};
 use crate::protocol::vocabulary::{ApiError, RoomId};
-use crate::trace::{Occurrence, Stage, Trace};
+use crate::trace::{DeviceChange, Occurrence, Stage, Trace};
 
 /// The traversal of one room by one device: from the empty cursor until nothing was left.
 #[derive(Debug)]

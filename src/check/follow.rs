@@ -29,7 +29,11 @@ pub(super) enum Change {
     /// An attempt ends.
     Ended { attempt: usize, end: AttemptEnd },
     /// An entry leaves the list because the invitee is in the room now (ACC-8).
-    Removed { attempt: usize },
+    Removed {
+        attempt: usize,
+        /// Whether it was surely there before.
+        surely: bool,
+    },
     /// Roles, names, attendees.
     Else,
 }

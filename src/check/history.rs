@@ -379,6 +379,7 @@ struct Reader<'t> {
 #[derive(Default)]
 struct Connection<'t> {
     login: Option<(usize, &'t Login)>,
+    device: Option<DeviceIndex>,
     session: Option<SessionNo>,
     /// Requests that wait for an answer, as (ask, receipt).
     open: Map<&'t RequestId, VecDeque<(usize, usize)>>,
@@ -432,7 +433,9 @@ impl<'t> Reader<'t> {
             match &moment.what {
                 Occurrence::ServerReceived { device, connection, message } => match message {
                     ClientMessage::Login(login) => {
-                        self.connections.entry(*connection).or_default().login = Some((index, login));
+                        let known = self.connections.entry(*connection).or_default();
+                        known.login = Some((index, login));
+                        known.device = Some(*device);
                     }
                     ClientMessage::Request(request) => self.received(index, *device, *connection, request),
                     ClientMessage::Acknowledge { .. } => {}
@@ -441,7 +444,9 @@ impl<'t> Reader<'t> {
                     ServerMessage::LoggedIn { session, resumed } => {
                         self.logged_in(index, *device, *connection, session, *resumed);
                     }
-                    ServerMessage::Refused { .. } => {}
+                    ServerMessage::Refused { .. } => {
+                        self.connections.entry(*connection).or_default().login = None;
+                    }
                     ServerMessage::Response(response) => self.answered(index, *connection, response),
                     ServerMessage::Event { seq, event } => self.told(index, *connection, *seq, event),
                 },
@@ -543,12 +548,10 @@ impl<'t> Reader<'t> {
     }
 
     fn begin(&mut self, when: Span, device: DeviceIndex, token: &'t SessionToken) -> SessionNo {
-        let plan = self.history.plan();
         let user = self.history.user_of(device);
         // DEV-9, TERM-1: it ends the older session of the same platform or device.
         for older in self.history.sessions_of(user).to_vec() {
-            let other = self.history.device_of(older);
-            if other == device || plan.device(other).identity.platform == plan.device(device).identity.platform {
+            if self.share_a_place(self.history.device_of(older), device) {
                 self.end(older, Ended { when, how: HowEnded::Replaced });
             }
         }
@@ -578,7 +581,8 @@ impl<'t> Reader<'t> {
     fn end(&mut self, session: SessionNo, ended: Ended) {
         let by_window = self.window_end(session);
         let session = &mut self.history.sessions[session.index()];
-        if session.ended.is_some() {
+        if let Some(known) = &mut session.ended {
+            known.when.latest = known.when.latest.min(ended.when.latest).max(known.when.earliest);
             return;
         }
         session.ended = Some(match by_window {
@@ -604,7 +608,9 @@ impl<'t> Reader<'t> {
     }
 
     fn detach(&mut self, index: usize, connection: ConnectionNo, by_server: bool) {
-        let Some(session) = self.connections.get(&connection).and_then(|known| known.session) else { return };
+        let Some(session) = self.connections.get(&connection).and_then(|known| known.session) else {
+            return self.left_dangling(index, connection);
+        };
         let session = &mut self.history.sessions[session.index()];
         let Some(attachment) = session.attachments.last_mut() else { return };
         if attachment.connection == connection && attachment.to.is_none() {
@@ -614,7 +620,39 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A login came in and its connection went before the answer: nobody can tell whether it was carried out, so the
+    /// sessions that it would have resumed or replaced may be over.
+    fn left_dangling(&mut self, index: usize, connection: ConnectionNo) {
+        let Some(known) = self.connections.get_mut(&connection) else { return };
+        let (Some((asked, _)), Some(device)) = (known.login.take(), known.device) else { return };
+        for session in self.history.sessions_of(self.history.user_of(device)).to_vec() {
+            if !self.share_a_place(self.history.device_of(session), device) {
+                continue;
+            }
+            let from = self.window_end(session).map_or(asked, |window| window.when.earliest.min(asked));
+            let session = &mut self.history.sessions[session.index()];
+            if session.ended.is_none() && session.attachments.last().is_none_or(|attachment| attachment.to.is_some()) {
+                let when = Span { earliest: from, latest: usize::MAX };
+                session.ended = Some(Ended { when, how: HowEnded::Replaced });
+                session.suspended = Some(index);
+                session.cut_off = true;
+            }
+        }
+    }
+
+    /// Whether a user has room for only one of two devices (DEV-9, TERM-1).
+    fn share_a_place(&self, one: DeviceIndex, other: DeviceIndex) -> bool {
+        let plan = self.history.plan();
+        one == other || plan.device(one).identity.platform == plan.device(other).identity.platform
+    }
+
     fn crashed(&mut self, index: usize) {
+        let dangling: Vec<ConnectionNo> = self
+            .connections
+            .iter()
+            .filter(|(_, known)| known.session.is_none() && known.login.is_some())
+            .map(|(connection, _)| *connection)
+            .collect();
         self.history.outages.push(Outage { from: index, to: None });
         let unsure_from = self.history.at(index) - self.history.slack();
         for number in 0..self.history.sessions.len() {
@@ -629,6 +667,9 @@ impl<'t> Reader<'t> {
             } else if since.is_some_and(|since| since > unsure_from) {
                 self.unsure.push(SessionNo(self::number(number)));
             }
+        }
+        for connection in dangling {
+            self.left_dangling(index, connection);
         }
         for known in self.connections.values_mut() {
             known.open.clear();
@@ -650,8 +691,10 @@ impl<'t> Reader<'t> {
         for session in std::mem::take(&mut self.unsure) {
             if let Some(ended) = self.window_end(session).filter(|ended| ended.when.earliest < index) {
                 let when = Span { latest, ..ended.when };
-                self.history.sessions[session.index()].ended = Some(Ended { when, ..ended });
-                self.history.sessions[session.index()].cut_off = true;
+                let session = &mut self.history.sessions[session.index()];
+                session.ended = Some(Ended { when, ..ended });
+                session.suspended = Some(index);
+                session.cut_off = true;
             }
         }
         let down_from = self.history.outages.last().map_or(index, |outage| outage.from);

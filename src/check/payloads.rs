@@ -161,7 +161,7 @@ impl Payload<'_, '_, '_> {
         self.compare(&["EVT-8"], "invitation.invitee.userId", history.user_id(invitee), &invitation.invitee.user_id);
         let Some(about) = self.delivery.event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref()) else { return };
         let attempt = self.scene.changes.iter().find_map(|change| match *change {
-            Change::Began { attempt } | Change::Ended { attempt, .. } | Change::Removed { attempt } => {
+            Change::Began { attempt } | Change::Ended { attempt, .. } | Change::Removed { attempt, .. } => {
                 (self.scene.attempts[attempt].invitee == invitee).then(|| &self.scene.attempts[attempt])
             }
             _ => None,

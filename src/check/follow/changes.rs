@@ -62,7 +62,6 @@ fn cause_of(
         let asked = &history.asks[ask];
         let Some((call, response)) = asked.success() else { continue };
         let caller = history.user_of(asked.device);
-        let certain_status = room.status(caller);
         // What tells of something else altogether was not its doing; a server that adds a wrong event is another matter.
         let tells_otherwise = !revealed.deliveries.is_empty()
             && !revealed.deliveries.iter().any(|one| belongs_to(call, &history.deliveries[*one].event.event));
@@ -92,15 +91,19 @@ fn cause_of(
                 }
             }
             Call::Accept { attempt, .. } | Call::Reject { attempt, .. } => {
-                let current = room.entries.get(&caller).and_then(|entry| entry.attempt).map(|one| &attempts[one]);
-                let other = attempt.is_some_and(|named| {
-                    named.instance != room.instance
-                        || current.and_then(|current| current.number).is_some_and(|number| number != named.attempt)
-                });
-                match certain_status {
-                    _ if other => 0,
-                    Some(InvitationStatus::Pending) => 3,
+                let newest = room.entries.get(&caller).and_then(|entry| entry.attempt);
+                let meant = match attempt {
+                    Some(named) if named.instance != room.instance => continue,
+                    Some(named) => room.numbers.get(&(caller, named.attempt)).copied(),
+                    None => newest,
+                };
+                let ended = meant.is_some_and(|attempt| !attempts[attempt].ends.is_empty());
+                match room.status(caller) {
+                    Some(InvitationStatus::Pending) if meant.is_none() || meant == newest => 3,
                     Some(_) => 0,
+                    // What has ended does not come back, whatever else is not certain.
+                    None if ended && attempt.is_some() => 0,
+                    None if ended => 1,
                     None => 2,
                 }
             }
@@ -322,7 +325,8 @@ impl<'t> Work<'_, 't> {
             )
         });
         // ACC-4: entry while the attempt is live is an accept by the entering device.
-        if entered_live.is_some() || status == Some(InvitationStatus::Pending) {
+        let accepted = entered_live.is_some() || status == Some(InvitationStatus::Pending);
+        if accepted {
             let attempt = self.current(user);
             let mut end = self.end(Outcome::Accepted, None, entered_live.or(told));
             end.by = session.map(|session| self.history.device_of(session));
@@ -330,9 +334,13 @@ impl<'t> Work<'_, 't> {
         }
         self.changes.push(Change::Entered { user, session, moved });
         let removed = self.told(user, |name| name == EventName::InvitationRemoved);
-        if removed.is_some() || status.is_some_and(|status| status != InvitationStatus::None) {
+        let was_there = status.map(|status| status != InvitationStatus::None);
+        let known = self.room.entries.get(&user).is_some_and(|entry| entry.status != InvitationStatus::None);
+        let surely = removed.is_some() || accepted || was_there == Some(true);
+        // ACC-8: whatever it was before, there is no entry now.
+        if surely || (was_there.is_none() && known) {
             let attempt = self.current(user);
-            self.changes.push(Change::Removed { attempt });
+            self.changes.push(Change::Removed { attempt, surely });
         }
     }
 
@@ -607,7 +615,7 @@ pub(super) fn apply<'t>(
                 attempts[attempt].ends.push(end);
                 set_status(room, attempts[attempt].invitee, attempt, end.how.status(), revision);
             }
-            Change::Removed { attempt } => {
+            Change::Removed { attempt, .. } => {
                 set_status(room, attempts[attempt].invitee, attempt, InvitationStatus::None, revision);
             }
             Change::Else => roles(history, room, cause, revision),
