@@ -76,7 +76,12 @@ impl Judge<'_> {
                         moment: Some(hearing.moment),
                         difference: Some(Difference {
                             expected: format!("never {}", describe(event)),
-                            seen: format!("{} {}", event.event, pretty(&hearing.event().to_api_json())),
+                            seen: if asks_nothing(&event.payload) {
+                                format!("{} at {}", event.event, hearing.at)
+                            } else {
+                                let seen = restricted(&event.payload, &hearing.event().to_api_json());
+                                format!("{} {seen} at {}", event.event, hearing.at)
+                            },
                         }),
                     });
                     self.report(*device, miss);
@@ -197,9 +202,9 @@ impl Judge<'_> {
             .map(|pattern| (0..heard.len()).filter(|i| self.fits(pattern, &heard[*i])).collect())
             .collect();
         let mut taken_by: Vec<Option<usize>> = vec![None; heard.len()];
-        for number in 0..wanted.len() {
+        for (number, pattern) in wanted.into_iter().enumerate() {
             if !assign(number, &candidates, &mut taken_by, &mut vec![false; heard.len()]) {
-                return Some(self.missing(heard, wanted[number], 0));
+                return Some(self.missing(heard, pattern, 0));
             }
         }
         None

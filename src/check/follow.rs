@@ -6,6 +6,7 @@
 //! unseen (expiries, ends of sessions), if that accounts for it exactly; otherwise whatever it knew from before the gap
 //! is no longer certain, and no check relies on it.
 
+mod cause;
 mod changes;
 mod room;
 

@@ -68,8 +68,8 @@ impl Responses {
 
     fn same_result(&mut self, history: &History<'_>, ask: &Ask<'_>) {
         let name = &history.plan().device(ask.device).name;
-        if let Some((_, first)) = ask.answers.first() {
-            if let Some((moment, other)) = ask.answers.iter().find(|(_, other)| other.result != first.result) {
+        if let Some((_, first)) = ask.answers.first()
+            && let Some((moment, other)) = ask.answers.iter().find(|(_, other)| other.result != first.result) {
                 self.findings.add(|| {
                     let message = format!(
                         "a repeat of request {} of {name} is answered at {} with another result than the first",
@@ -84,7 +84,6 @@ impl Responses {
                     Finding { difference: Some(difference), ..finding }
                 });
             }
-        }
         let refused = ask
             .answer()
             .is_none_or(|answer| matches!(&answer.result, Err(error) if error.code == ErrorCode::INVALID_PARAMETER));
@@ -111,8 +110,8 @@ impl Responses {
                 Occurrence::Called { device, call, content, .. } => {
                     open.insert((*device, *call), (index, content.operation()));
                 }
-                Occurrence::Returned { device, call, .. } => {
-                    if open.swap_remove(&(*device, *call)).is_none() {
+                Occurrence::Returned { device, call, .. }
+                    if open.swap_remove(&(*device, *call)).is_none() => {
                         self.findings.add(|| {
                             let name = &history.plan().device(*device).name;
                             let message = format!(
@@ -123,7 +122,6 @@ impl Responses {
                             Finding::of(&CHECK, &["IDM-5"], message).seen_at(index).on(*device)
                         });
                     }
-                }
                 Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
                     open.retain(|(caller, _), _| caller != device);
                 }

@@ -1,7 +1,7 @@
 //! What a commit changed: from the request that led to it where that was answered, otherwise from its events.
 
 use super::super::history::{Ask, History, Map, Revealed, Span, Sure, UserNo};
-use super::Change;
+use super::{Change, cause};
 use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
@@ -27,161 +27,24 @@ pub(super) fn explain<'t>(
     revealed: &Revealed,
     window: Span,
 ) -> Explained {
-    let cause = cause_of(history, attempts, room, revealed, window);
+    let cause = cause::find(history, attempts, room, revealed, window);
     let mut work = Work { history, attempts, room, revealed, window, changes: Vec::new() };
     if let Some(cause) = cause {
         let ask = &history.asks[cause];
         let receipt = ask.receipts.first().map_or(window.earliest, |receipt| receipt.moment);
-        let complete = work.from_ask(cause, ask);
+        let complete = work.take_ask(cause, ask);
         return Explained { cause: Some(cause), earliest: receipt, changes: work.changes, complete };
     }
-    let complete = work.from_events();
+    let complete = work.take_events();
     let mut earliest = window.earliest;
     for change in &work.changes {
         // An expiry does not happen before its deadline.
-        if let Change::Ended { attempt, end: AttemptEnd { how: Outcome::TimedOut, .. } } = change {
-            if let Some(deadline) = work.attempts[*attempt].deadline(history) {
+        if let Change::Ended { attempt, end: AttemptEnd { how: Outcome::TimedOut, .. } } = change
+            && let Some(deadline) = work.attempts[*attempt].deadline(history) {
                 earliest = earliest.max(deadline.earliest);
             }
-        }
     }
     Explained { cause: None, earliest, changes: work.changes, complete }
-}
-
-/// The request that led to a commit, among those that were answered with its revision.
-fn cause_of(
-    history: &History<'_>,
-    attempts: &[Attempt<'_>],
-    room: &Room<'_>,
-    revealed: &Revealed,
-    window: Span,
-) -> Option<usize> {
-    let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name() == name);
-    let mut best: Option<(u8, usize)> = None;
-    for ask in revealed.asks.iter().copied() {
-        let asked = &history.asks[ask];
-        let Some((call, response)) = asked.success() else { continue };
-        let caller = history.user_of(asked.device);
-        // What tells of something else altogether was not its doing; a server that adds a wrong event is another matter.
-        let tells_otherwise = !revealed.deliveries.is_empty()
-            && !revealed.deliveries.iter().any(|one| belongs_to(call, &history.deliveries[*one].event.event));
-        if tells_otherwise {
-            continue;
-        }
-        // How sure it is that this request changed something: 3 surely, 2 likely, 1 if nothing else did, 0 surely not.
-        let weight = match call {
-            Call::CreateRoom { .. } => 3,
-            Call::DestroyRoom { .. } => 3,
-            Call::InviteUsers { .. } => match &response.result {
-                Ok(Reply::Invited(codes)) if codes.iter().any(|(_, code)| *code == InvitationCode::Success) => 3,
-                _ => 0,
-            },
-            Call::EnterRoom { .. } => match room.members.get(&caller) {
-                Some(member) if member.since >= room.certain_from && member.session == asked.session => 0,
-                _ => 3,
-            },
-            Call::ExitRoom { .. } => match room.has_member(history, caller, window) {
-                Some(false) => 1,
-                _ => 3,
-            },
-            Call::KickRemoteUserOutOfRoom { user_id, .. } => {
-                match history.user(user_id).and_then(|user| room.has_member(history, user, window)) {
-                    Some(false) => 1,
-                    _ => 3,
-                }
-            }
-            Call::Accept { attempt, .. } | Call::Reject { attempt, .. } => {
-                let newest = room.entries.get(&caller).and_then(|entry| entry.attempt);
-                let meant = match attempt {
-                    Some(named) if named.instance != room.instance => continue,
-                    Some(named) => room.numbers.get(&(caller, named.attempt)).copied(),
-                    None => newest,
-                };
-                let ended = meant.is_some_and(|attempt| !attempts[attempt].ends.is_empty());
-                match room.status(caller) {
-                    Some(InvitationStatus::Pending) if meant.is_none() || meant == newest => 3,
-                    Some(_) => 0,
-                    // What has ended does not come back, whatever else is not certain.
-                    None if ended && attempt.is_some() => 0,
-                    None if ended => 1,
-                    None => 2,
-                }
-            }
-            Call::CancelInvitation { user_id_list, .. } => {
-                let withdrawn = told(EventName::InvitationRemoved)
-                    || told(EventName::InvitationCancelled)
-                    || told(EventName::InvitationRevokedByAdmin);
-                let live = |user: &UserId| {
-                    let status = history.user(user).map_or(Some(InvitationStatus::None), |user| room.status(user));
-                    status == Some(InvitationStatus::Pending)
-                };
-                if withdrawn {
-                    3
-                } else if user_id_list.iter().any(live) {
-                    2
-                } else {
-                    0
-                }
-            }
-            Call::ChangeUserRole { .. } => {
-                if told(EventName::UserRoleChanged) {
-                    3
-                } else {
-                    1
-                }
-            }
-            Call::AddAttendeesByAdmin { .. } | Call::RemoveAttendeesByAdmin { .. } => {
-                if told(EventName::ScheduleAttendeesChanged) { 3 } else { 1 }
-            }
-            Call::UpdateRoomNameByAdmin { .. } => 1,
-            _ => 0,
-        };
-        if weight > 0 && best.is_none_or(|(least, _)| weight > least) {
-            best = Some((weight, ask));
-        }
-    }
-    best.map(|(_, ask)| ask)
-}
-
-/// Whether an event may tell of what this call does.
-fn belongs_to(call: &Call, event: &Event) -> bool {
-    let name = event.name();
-    match call {
-        Call::DestroyRoom { .. } => matches!(name, EventName::InvitationRevokedByAdmin | EventName::RoomDismissed),
-        Call::InviteUsers { .. } => matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded),
-        Call::CancelInvitation { .. } => matches!(
-            name,
-            EventName::InvitationCancelled | EventName::InvitationRevokedByAdmin | EventName::InvitationRemoved
-        ),
-        Call::Accept { .. } | Call::Reject { .. } => match event {
-            Event::InvitationStatusChanged { invitation, .. } => invitation.status != InvitationStatus::Timeout,
-            _ => matches!(
-                name,
-                EventName::InvitationAccepted
-                    | EventName::InvitationRejected
-                    | EventName::InvitationHandledByOtherDevice
-            ),
-        },
-        Call::EnterRoom { .. } => match event {
-            Event::InvitationStatusChanged { invitation, .. } => invitation.status == InvitationStatus::Accepted,
-            _ => matches!(
-                name,
-                EventName::RemoteUserEnterRoom
-                    | EventName::InvitationAccepted
-                    | EventName::InvitationHandledByOtherDevice
-                    | EventName::InvitationRemoved
-                    | EventName::KickedOutOfRoom
-            ),
-        },
-        Call::ExitRoom { .. } | Call::KickRemoteUserOutOfRoom { .. } => {
-            matches!(name, EventName::RemoteUserLeaveRoom | EventName::KickedOutOfRoom)
-        }
-        Call::ChangeUserRole { .. } => name == EventName::UserRoleChanged,
-        Call::AddAttendeesByAdmin { .. } | Call::RemoveAttendeesByAdmin { .. } => {
-            name == EventName::ScheduleAttendeesChanged
-        }
-        _ => false,
-    }
 }
 
 struct Work<'w, 't> {
@@ -195,7 +58,7 @@ struct Work<'w, 't> {
 
 impl<'t> Work<'_, 't> {
     /// What an answered request changed. False if that is not certain.
-    fn from_ask(&mut self, cause: usize, ask: &Ask<'t>) -> bool {
+    fn take_ask(&mut self, cause: usize, ask: &Ask<'t>) -> bool {
         let history = self.history;
         let Some((call, response)) = ask.success() else { return true };
         let caller = history.user_of(ask.device);
@@ -345,7 +208,7 @@ impl<'t> Work<'_, 't> {
     }
 
     /// What the events alone tell. False where there may be more to the commit than they tell.
-    fn from_events(&mut self) -> bool {
+    fn take_events(&mut self) -> bool {
         let history = self.history;
         let mut complete = true;
         let mut ends: Map<UserNo, (Outcome, usize)> = Map::default();
@@ -636,11 +499,10 @@ fn roles(history: &History<'_>, room: &mut Room<'_>, cause: Option<usize>, revis
     let call = cause.and_then(|ask| history.asks[ask].call());
     let Some(Call::ChangeUserRole { user_id, user_role, .. }) = call else { return };
     let Some(user) = history.user(user_id) else { return };
-    if *user_role == Role::RoomOwner {
-        if let Some(old) = room.owner.replace(user).and_then(|old| room.members.get_mut(&old)) {
+    if *user_role == Role::RoomOwner
+        && let Some(old) = room.owner.replace(user).and_then(|old| room.members.get_mut(&old)) {
             old.role = Some(Role::GeneralUser);
         }
-    }
     if let Some(member) = room.members.get_mut(&user) {
         member.role = Some(*user_role);
         // Who is in the room by which session is not told anew by a change of role.
