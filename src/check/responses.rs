@@ -69,21 +69,20 @@ impl Responses {
     fn same_result(&mut self, history: &History<'_>, ask: &Ask<'_>) {
         let name = &history.plan().device(ask.device).name;
         if let Some((_, first)) = ask.answers.first()
-            && let Some((moment, other)) = ask.answers.iter().find(|(_, other)| other.result != first.result) {
-                self.findings.add(|| {
-                    let message = format!(
-                        "a repeat of request {} of {name} is answered at {} with another result than the first",
-                        ask.request.id,
-                        history.at(*moment)
-                    );
-                    let difference = super::Difference {
-                        expected: format!("{:?}", first.result),
-                        seen: format!("{:?}", other.result),
-                    };
-                    let finding = Finding::of(&CHECK, &["IDM-1"], message).seen_at(*moment).on(ask.device);
-                    Finding { difference: Some(difference), ..finding }
-                });
-            }
+            && let Some((moment, other)) = ask.answers.iter().find(|(_, other)| other.result != first.result)
+        {
+            self.findings.add(|| {
+                let message = format!(
+                    "a repeat of request {} of {name} is answered at {} with another result than the first",
+                    ask.request.id,
+                    history.at(*moment)
+                );
+                let difference =
+                    super::Difference { expected: format!("{:?}", first.result), seen: format!("{:?}", other.result) };
+                let finding = Finding::of(&CHECK, &["IDM-1"], message).seen_at(*moment).on(ask.device);
+                Finding { difference: Some(difference), ..finding }
+            });
+        }
         let refused = ask
             .answer()
             .is_none_or(|answer| matches!(&answer.result, Err(error) if error.code == ErrorCode::INVALID_PARAMETER));
@@ -110,18 +109,17 @@ impl Responses {
                 Occurrence::Called { device, call, content, .. } => {
                     open.insert((*device, *call), (index, content.operation()));
                 }
-                Occurrence::Returned { device, call, .. }
-                    if open.swap_remove(&(*device, *call)).is_none() => {
-                        self.findings.add(|| {
-                            let name = &history.plan().device(*device).name;
-                            let message = format!(
-                                "call {} of {name} returns at {}, and was not open: it has returned before, or its \
+                Occurrence::Returned { device, call, .. } if open.swap_remove(&(*device, *call)).is_none() => {
+                    self.findings.add(|| {
+                        let name = &history.plan().device(*device).name;
+                        let message = format!(
+                            "call {} of {name} returns at {}, and was not open: it has returned before, or its \
                                  program has died",
-                                call.0, moment.at
-                            );
-                            Finding::of(&CHECK, &["IDM-5"], message).seen_at(index).on(*device)
-                        });
-                    }
+                            call.0, moment.at
+                        );
+                        Finding::of(&CHECK, &["IDM-5"], message).seen_at(index).on(*device)
+                    });
+                }
                 Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
                     open.retain(|(caller, _), _| caller != device);
                 }

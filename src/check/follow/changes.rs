@@ -1,8 +1,8 @@
 //! What a commit changed: from the request that led to it where that was answered, otherwise from its events.
 
 use super::super::history::{Ask, History, Map, Revealed, Span, Sure, UserNo};
-use super::{Change, cause};
 use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
+use super::{Change, cause};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
 use crate::protocol::vocabulary::{
@@ -40,9 +40,10 @@ pub(super) fn explain<'t>(
     for change in &work.changes {
         // An expiry does not happen before its deadline.
         if let Change::Ended { attempt, end: AttemptEnd { how: Outcome::TimedOut, .. } } = change
-            && let Some(deadline) = work.attempts[*attempt].deadline(history) {
-                earliest = earliest.max(deadline.earliest);
-            }
+            && let Some(deadline) = work.attempts[*attempt].deadline(history)
+        {
+            earliest = earliest.max(deadline.earliest);
+        }
     }
     Explained { cause: None, earliest, changes: work.changes, complete }
 }
@@ -500,9 +501,10 @@ fn roles(history: &History<'_>, room: &mut Room<'_>, cause: Option<usize>, revis
     let Some(Call::ChangeUserRole { user_id, user_role, .. }) = call else { return };
     let Some(user) = history.user(user_id) else { return };
     if *user_role == Role::RoomOwner
-        && let Some(old) = room.owner.replace(user).and_then(|old| room.members.get_mut(&old)) {
-            old.role = Some(Role::GeneralUser);
-        }
+        && let Some(old) = room.owner.replace(user).and_then(|old| room.members.get_mut(&old))
+    {
+        old.role = Some(Role::GeneralUser);
+    }
     if let Some(member) = room.members.get_mut(&user) {
         member.role = Some(*user_role);
         // Who is in the room by which session is not told anew by a change of role.

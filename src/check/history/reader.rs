@@ -17,9 +17,7 @@ use crate::plan::DeviceIndex;
 use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
-use crate::protocol::vocabulary::{
-    ErrorCode, InstanceId, OperationName, RequestId, Revision, SessionToken, UserId,
-};
+use crate::protocol::vocabulary::{ErrorCode, InstanceId, OperationName, RequestId, Revision, SessionToken, UserId};
 use crate::trace::{Occurrence, Trace};
 
 /// Reads a trace once, from its beginning.
