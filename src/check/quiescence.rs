@@ -9,7 +9,7 @@ use super::follow::{Followed, Room};
 use super::history::{History, Map};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::protocol::call::ListItem;
-use crate::protocol::vocabulary::{InvitationStatus, RoomId, UserId};
+use crate::protocol::vocabulary::{ErrorCode, InvitationStatus, RoomId, UserId};
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "quiescence",
@@ -40,6 +40,8 @@ impl Check for Quiescence {
                     continue;
                 }
                 Err(_) if list.cut_off || !is_member(history, &living, list) => continue,
+                // ROOM-3: such a room has no list.
+                Err(error) if error.code == ErrorCode::OPERATION_NOT_SUPPORTED_IN_CURRENT_ROOM_TYPE => continue,
                 Err(error) => {
                     let what = format!("{name} can't read the list of {}, which it is to be in: {error}", list.room);
                     self.wrong(list, &["REC-3", "LST-8"], what, None);

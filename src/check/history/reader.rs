@@ -120,6 +120,9 @@ impl<'t> Reader<'t> {
 
     fn received(&mut self, index: usize, device: DeviceIndex, connection: ConnectionNo, request: &'t Request) {
         let known = self.connections.entry(connection).or_default();
+        // After a logout the connection stays, and is nobody's.
+        let sessions = &self.history.sessions;
+        let session = known.session.filter(|session| sessions[session.index()].ended.is_none());
         let receipt = Receipt { moment: index, connection, answered: false };
         let asks = &mut self.history.asks;
         let memory = self.history.trace.plan.service.bounds.result_memory;
@@ -127,20 +130,20 @@ impl<'t> Reader<'t> {
         // IDM-1: what changes state and was asked before is the same request, unless its result is no longer kept.
         let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
             let ask = &asks[*ask];
-            changes_state(&request.content)
+            session.is_some()
+                && changes_state(&request.content)
                 && changes_state(&ask.request.content)
-                && ask.session.is_some()
                 && ask.answers.first().is_none_or(|(answered, response)| {
                     is_kept(response) && moments[index].at.since(moments[*answered].at) <= memory
                 })
         });
         let repeated = kept.filter(|ask| asks[*ask].request.content == request.content);
         let ask = repeated.unwrap_or_else(|| {
-            let (session, reuses_id) = (known.session, kept.is_some());
+            let reuses_id = kept.is_some();
             asks.push(Ask { device, session, request, reuses_id, receipts: Vec::new(), answers: Vec::new() });
             asks.len() - 1
         });
-        if kept.is_none() || repeated.is_some() {
+        if session.is_some() && (kept.is_none() || repeated.is_some()) {
             self.latest.insert((device, &request.id), ask);
         }
         known.open.entry(&request.id).or_default().push_back((ask, asks[ask].receipts.len()));
@@ -447,8 +450,8 @@ fn changes_state(content: &Content) -> bool {
     }
 }
 
-/// IDM-1: results -2 and 100001 are not kept.
+/// IDM-1: results -2 and 100001 are not kept, and login comes before all that is kept.
 fn is_kept(response: &Response) -> bool {
     !matches!(&response.result, Err(error)
-        if matches!(error.code, ErrorCode::FREQ_LIMIT | ErrorCode::SERVER_SYSTEM_ERROR))
+        if matches!(error.code, ErrorCode::FREQ_LIMIT | ErrorCode::SERVER_SYSTEM_ERROR | ErrorCode::SDK_NOT_INITIALIZED))
 }

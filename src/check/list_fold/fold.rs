@@ -3,7 +3,7 @@
 //! It begins with the first complete traversal after an entry into the room, and ends with the membership, with the session
 //! (its events are not replayed, REC-1), or with the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::final_lists::Traversal;
 use super::super::history::{History, Map};
@@ -12,6 +12,7 @@ use super::{CHECK, reader};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, InvitationPage, Reply};
 use crate::protocol::event::Event;
+use crate::protocol::message::ServerMessage;
 use crate::protocol::vocabulary::{InvitationStatus, OperationName, Revision, RoomId, UserId};
 use crate::trace::{DeviceChange, Occurrence, Stage};
 
@@ -22,13 +23,22 @@ struct Fold<'t> {
     known: BTreeMap<&'t UserId, (Revision, InvitationStatus)>,
     /// Whether a traversal has been completed since it entered: only then is what it doesn't know of not there.
     based: bool,
-    /// Whether a traversal that began with the empty cursor is under way.
-    traversing: bool,
+    /// The traversal that began with the empty cursor and is under way.
+    traversal: Option<Under<'t>>,
+}
+
+/// A traversal under way.
+#[derive(Default)]
+struct Under<'t> {
+    /// The revision at which its first page was read, where the wire tells: the API does not.
+    since: Option<Revision>,
+    shown: BTreeSet<&'t UserId>,
 }
 
 /// Folds what each device hears, and compares with what it reads.
 pub(super) fn judge(history: &History<'_>, finals: &[Traversal], findings: &mut Findings) {
-    let mut folding = Folding { history, folds: Map::default(), calls: Map::default(), findings };
+    let mut folding =
+        Folding { history, folds: Map::default(), calls: Map::default(), read_at: Map::default(), findings };
     // New sessions, which an application can't see begin where the library logs in again by itself.
     let mut begun: BTreeMap<usize, Vec<DeviceIndex>> = BTreeMap::new();
     for session in &history.sessions {
@@ -50,6 +60,8 @@ struct Folding<'f, 't> {
     history: &'f History<'t>,
     folds: Map<(DeviceIndex, &'t RoomId), Fold<'t>>,
     calls: Map<(DeviceIndex, CallNo), &'t Call>,
+    /// The revision of the last page that each device took off the wire.
+    read_at: Map<DeviceIndex, Revision>,
     findings: &'f mut Findings,
 }
 
@@ -64,11 +76,18 @@ impl<'t> Folding<'_, 't> {
                 self.forget(*device);
                 self.calls.retain(|(of, _), _| of != device);
             }
+            Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
+                if let (Ok(Reply::List(_)), Some(at)) = (&response.result, response.at) {
+                    self.read_at.insert(*device, at.revision);
+                }
+            }
             Occurrence::Called { device, call, content, .. } => match &**content {
                 Call::GetInvitationList { room_id, cursor, .. } => {
                     self.calls.insert((*device, *call), content);
                     let fold = self.folds.entry((*device, room_id)).or_default();
-                    fold.traversing |= cursor.as_str().is_empty();
+                    if cursor.as_str().is_empty() {
+                        fold.traversal = Some(Under::default());
+                    }
                 }
                 content if matches!(content.operation(), OperationName::EnterRoom | OperationName::ExitRoom) => {
                     self.calls.insert((*device, *call), content);
@@ -82,7 +101,7 @@ impl<'t> Folding<'_, 't> {
                     (Call::GetInvitationList { .. }, Ok(Reply::List(page))) => self.page(index, *device, room, page),
                     (Call::GetInvitationList { .. }, _) => {
                         if let Some(fold) = self.folds.get_mut(&(*device, room)) {
-                            fold.traversing = false;
+                            fold.traversal = None;
                         }
                     }
                     // What a device knew from before it entered or left is no base.
@@ -120,6 +139,10 @@ impl<'t> Folding<'_, 't> {
 
     fn page(&mut self, index: usize, device: DeviceIndex, room: &'t RoomId, page: &'t InvitationPage) {
         let Some(fold) = self.folds.get_mut(&(device, room)) else { return };
+        if let Some(traversal) = &mut fold.traversal {
+            traversal.since = traversal.since.or(self.read_at.get(&device).copied());
+            traversal.shown.extend(page.invitation_list.iter().map(|item| &item.invitation.invitee.user_id));
+        }
         let mut wrong = None;
         for item in &page.invitation_list {
             let status = item.invitation.status;
@@ -130,9 +153,16 @@ impl<'t> Folding<'_, 't> {
                 *known = (item.revision, status);
             }
         }
-        if page.cursor.as_str().is_empty() {
-            fold.based |= fold.traversing;
-            fold.traversing = false;
+        if page.cursor.as_str().is_empty()
+            && let Some(Under { since, shown }) = fold.traversal.take()
+        {
+            fold.based = true;
+            // REC-3: what was known when it began and it does not show has gone; that event may be dropped.
+            for (user, known) in &mut fold.known {
+                if since.is_some_and(|since| known.0 <= since) && !shown.contains(user) {
+                    known.1 = InvitationStatus::None;
+                }
+            }
         }
         if let Some((who, known, seen)) = wrong {
             self.findings.add(|| {
