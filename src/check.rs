@@ -8,12 +8,29 @@
 //! What this module does not do: it gives no verdict. A profile that declares a variant of a requirement drops findings
 //! by their [`Finding::requirements`]; that, known failures and snapshots come after it.
 
+mod audience;
+mod deadlines;
 mod expectations;
 mod final_lists;
+mod follow;
+mod handled;
+mod history;
+mod list_fold;
 mod matching;
+mod one_outcome;
+mod payloads;
+mod quiescence;
+mod recipients;
+mod responses;
 mod results;
+mod revisions;
+mod ring_lifecycle;
+mod sessions;
 
 use std::fmt;
+
+use self::follow::{Followed, Judged, Scene, Watcher};
+use self::history::History;
 
 use crate::plan::{DeviceIndex, Place, RequirementId};
 use crate::trace::Trace;
@@ -89,10 +106,45 @@ pub struct AlwaysCheck {
     pub boundary: Boundary,
     /// What it holds to be so, in a sentence.
     pub promise: &'static str,
+    begin: fn() -> Box<dyn Check>,
 }
 
 /// The always-checks.
-pub const CHECKS: &[AlwaysCheck] = &[];
+pub const CHECKS: &[AlwaysCheck] = &[
+    responses::CHECK,
+    sessions::CHECK,
+    revisions::CHECK,
+    recipients::CHECK,
+    ring_lifecycle::CHECK,
+    handled::CHECK,
+    one_outcome::CHECK,
+    deadlines::CHECK,
+    payloads::CHECK,
+    list_fold::CHECK,
+    quiescence::CHECK,
+];
+
+/// One always-check at work: it is shown every commit of every room instance in order, then the whole run.
+trait Check {
+    /// A commit, with the state before it.
+    fn commit(&mut self, _scene: &Scene<'_, '_>) {}
+    /// A request that changed nothing, with the state by which it was judged.
+    fn judged(&mut self, _judged: &Judged<'_, '_>) {}
+    /// The whole run, when it is over.
+    fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings;
+}
+
+struct Panel(Vec<Box<dyn Check>>);
+
+impl<'t> Watcher<'t> for Panel {
+    fn commit(&mut self, scene: &Scene<'_, 't>) {
+        self.0.iter_mut().for_each(|check| check.commit(scene));
+    }
+
+    fn judged(&mut self, judged: &Judged<'_, 't>) {
+        self.0.iter_mut().for_each(|check| check.judged(judged));
+    }
+}
 
 /// Holds a trace against its author's expectations and against the protocol.
 #[must_use]
@@ -100,7 +152,38 @@ pub fn judge(trace: &Trace) -> Judgement {
     let mut judgement = Judgement::default();
     judgement.take(results::judge(trace));
     judgement.take(expectations::judge(trace));
+
+    let history = History::of(trace);
+    let mut panel = Panel(CHECKS.iter().map(|check| (check.begin)()).collect());
+    let followed = follow::follow(&history, &mut panel);
+    for check in &mut panel.0 {
+        judgement.take(check.finish(&history, &followed));
+    }
     judgement
+}
+
+impl Finding {
+    fn of(check: &AlwaysCheck, requirements: &[&str], message: String) -> Self {
+        Self {
+            check: check.name,
+            requirements: requirements.iter().map(|id| RequirementId((*id).into())).collect(),
+            message,
+            moment: None,
+            place: None,
+            devices: Vec::new(),
+            difference: None,
+        }
+    }
+
+    fn seen_at(mut self, moment: usize) -> Self {
+        self.moment = Some(moment);
+        self
+    }
+
+    fn on(mut self, device: DeviceIndex) -> Self {
+        self.devices.push(device);
+        self
+    }
 }
 
 impl Judgement {

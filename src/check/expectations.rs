@@ -78,7 +78,12 @@ impl Judge<'_> {
                         moment: Some(hearing.moment),
                         difference: Some(Difference {
                             expected: format!("never {}", describe(event)),
-                            seen: format!("{} {}", event.event, pretty(&hearing.event().to_api_json())),
+                            seen: if asks_nothing(&event.payload) {
+                                format!("{} at {}", event.event, hearing.at)
+                            } else {
+                                let seen = restricted(&event.payload, &hearing.event().to_api_json());
+                                format!("{} {seen} at {}", event.event, hearing.at)
+                            },
                         }),
                     });
                     self.report(*device, miss);
@@ -205,7 +210,7 @@ impl Judge<'_> {
             .map(|pattern| (0..heard.len()).filter(|i| self.fits(pattern, &heard[*i])).collect())
             .collect();
         let mut taken_by: Vec<Option<usize>> = vec![None; heard.len()];
-        for (number, pattern) in wanted.iter().enumerate() {
+        for (number, pattern) in wanted.into_iter().enumerate() {
             if !assign(number, &candidates, &mut taken_by, &mut vec![false; heard.len()]) {
                 return Some(self.missing(heard, pattern, 0));
             }
@@ -386,7 +391,9 @@ impl Judge<'_> {
     fn final_list(&mut self, room: &RoomId, devices: &[DeviceIndex], items: &[Value]) {
         let place = self.expectation.place;
         let asked: Vec<DeviceIndex> = if devices.is_empty() {
-            self.lists.iter().filter(|traversal| traversal.room == *room).map(|traversal| traversal.device).collect()
+            // A member that its author has cut off can't list, and one whose session is over is none any more.
+            let lists = self.lists.iter().filter(|list| list.room == *room && (list.items.is_ok() || !list.cut_off));
+            lists.map(|list| list.device).collect()
         } else {
             devices.to_vec()
         };

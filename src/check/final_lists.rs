@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::plan::DeviceIndex;
-use crate::protocol::call::CallNo;
-use crate::protocol::call::{Call, ListItem, Reply};
+use crate::protocol::call::{Call, CallNo, ListItem, Reply};
 use crate::protocol::vocabulary::{ApiError, RoomId};
-use crate::trace::{Occurrence, Stage, Trace};
+use crate::trace::{DeviceChange, Occurrence, Stage, Trace};
 
 /// The traversal of one room by one device: from the empty cursor until nothing was left.
 #[derive(Debug)]
@@ -25,14 +24,27 @@ pub(super) struct Traversal {
     pub(super) moment: usize,
     /// Whether the last page said that nothing is left.
     pub(super) complete: bool,
+    /// Whether the author has left the device without a network, or its program dead.
+    pub(super) cut_off: bool,
 }
 
 /// The traversals of the last stage, by device and room; of several by one device of one room the last.
 pub(super) fn gather(trace: &Trace) -> Vec<Traversal> {
     let mut calls: BTreeMap<(DeviceIndex, CallNo), usize> = BTreeMap::new();
     let mut found: BTreeMap<(DeviceIndex, RoomId), Traversal> = BTreeMap::new();
+    let mut cut_off = vec![false; trace.plan.devices.len()];
     let begin = trace.moments.iter().position(|moment| moment.what == Occurrence::Stage(Stage::FinalLists));
-    for (index, moment) in trace.moments.iter().enumerate().skip(begin.unwrap_or(trace.moments.len())) {
+    let begin = begin.unwrap_or(trace.moments.len());
+    for moment in &trace.moments[..begin] {
+        if let Occurrence::DeviceChanged { device, change } = &moment.what {
+            match change {
+                DeviceChange::Offline | DeviceChange::Killed => cut_off[device.index()] = true,
+                DeviceChange::Online | DeviceChange::Restarted => cut_off[device.index()] = false,
+                _ => {}
+            }
+        }
+    }
+    for (index, moment) in trace.moments.iter().enumerate().skip(begin) {
         match &moment.what {
             Occurrence::Called { device, call, content, .. } => {
                 let Call::GetInvitationList { room_id, cursor, .. } = &**content else { continue };
@@ -45,6 +57,7 @@ pub(super) fn gather(trace: &Trace) -> Vec<Traversal> {
                         items: Ok(Vec::new()),
                         moment: index,
                         complete: false,
+                        cut_off: cut_off[device.index()],
                     };
                     found.insert(key, fresh);
                 }

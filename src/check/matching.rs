@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::protocol::vocabulary::{InvitationStatus, Role, RoomType};
+use crate::protocol::vocabulary::{InvitationCode, InvitationStatus, Role, RoomType};
 
 /// One field that differs.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,6 +50,18 @@ pub(super) fn asks_nothing(pattern: &Value) -> bool {
 pub(super) fn differences(expected: &Value, seen: &Value) -> Vec<FieldDifference> {
     let mut found = Vec::new();
     walk(expected, seen, &mut String::new(), &mut found);
+    found
+}
+
+/// The same for what inviteUsers returns: numbers by user, which are codes.
+pub(super) fn code_differences(expected: &Value, seen: &Value) -> Vec<FieldDifference> {
+    let mut found = differences(expected, seen);
+    for text in found.iter_mut().flat_map(|one| [&mut one.expected, &mut one.seen]) {
+        let code = text.parse().ok().and_then(InvitationCode::from_number);
+        if let Some(code) = code {
+            *text = format!("{code} ({text})");
+        }
+    }
     found
 }
 

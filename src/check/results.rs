@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::matching::{asks_nothing, differences, matches, phrase, pretty, restricted};
+use super::matching::{asks_nothing, code_differences, differences, matches, phrase, pretty, restricted};
 use super::{Difference, Finding, Findings};
 use crate::plan::{Action, DeviceIndex, ExpectedOutcome, ExpectedResult, Step, Trigger, When};
 use crate::protocol::call::CallNo;
@@ -180,7 +180,10 @@ fn detail(expected: &[ExpectedResult], answer: Option<(usize, Answer<'_>)>) -> (
         Ok(reply) => {
             let seen = reply.map_or(serde_json::Value::Null, Reply::to_api_json);
             let nearest = patterns
-                .map(|pattern| (pattern, differences(pattern, &seen)))
+                .map(|pattern| match reply {
+                    Some(Reply::Invited(_)) => (pattern, code_differences(pattern, &seen)),
+                    _ => (pattern, differences(pattern, &seen)),
+                })
                 .min_by_key(|(_, differences)| differences.len());
             match nearest {
                 Some((pattern, fields)) => (

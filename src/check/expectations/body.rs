@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::plan::{DeviceIndex, Expected, Sighting};
 use crate::protocol::call::CallNo;
 use crate::protocol::event::Event;
-use crate::protocol::vocabulary::{EventName, OperationName};
+use crate::protocol::message::{ClientMessage, Content, ServerMessage};
+use crate::protocol::vocabulary::{EventName, OperationName, RequestId};
 use crate::time::Instant;
 use crate::trace::{Occurrence, Stage, Trace};
 
@@ -52,6 +53,7 @@ impl<'t> Body<'t> {
             returned: BTreeMap::new(),
         };
         let mut calls: BTreeMap<(DeviceIndex, CallNo), OperationName> = BTreeMap::new();
+        let mut requests: BTreeMap<(DeviceIndex, &RequestId), OperationName> = BTreeMap::new();
         let mut origin = None;
         for (index, moment) in trace.moments.iter().enumerate() {
             match &moment.what {
@@ -74,6 +76,21 @@ impl<'t> Body<'t> {
                 Occurrence::Returned { device, call, .. } if wanted[device.index()] => {
                     if let Some(operation) = calls.remove(&(*device, *call)) {
                         body.returned.entry((*device, operation)).or_default().push(index);
+                    }
+                }
+                // A raw device has no library that calls and returns: its requests and their answers stand for that.
+                Occurrence::DeviceSent { device, message: ClientMessage::Request(request), step: Some(_), .. }
+                    if wanted[device.index()] =>
+                {
+                    let operation = match &request.content {
+                        Content::Call(call) => Some(call.operation()),
+                        Content::Malformed(malformed) => OperationName::from_name(&malformed.operation),
+                    };
+                    requests.extend(operation.map(|operation| ((*device, &request.id), operation)));
+                }
+                Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
+                    if let Some(operation) = requests.get(&(*device, &response.id)) {
+                        body.returned.entry((*device, *operation)).or_default().push(index);
                     }
                 }
                 _ => {}

@@ -1,0 +1,362 @@
+//! What the server's wire shows, put in order: sessions, requests with their answers, events, and the commits of each
+//! room instance.
+//!
+//! It is read off the trace in one pass and holds no opinion, but for numbering that breaks off. What a server does inside
+//! is not seen: that something was committed is known from the answer that carries its revision, and from the events
+//! that are stamped with it. So every commit, and every beginning and end of a session, has a [`Span`] of moments in which
+//! it must have happened. The spans of a server that works one input at a time over a fast disk do not overlap; where
+//! they do, both orders are lawful, and checks must accept both.
+
+mod reader;
+
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxBuildHasher;
+
+use crate::plan::{DeviceIndex, Plan};
+use crate::protocol::call::Call;
+use crate::protocol::event::StampedEvent;
+use crate::protocol::message::{ConnectionNo, Content, Request, Response};
+use crate::protocol::vocabulary::{EventName, InstanceId, Revision, RoomId, UserId};
+use crate::time::{Duration, Instant};
+use crate::trace::Trace;
+
+pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
+
+/// A user, as an index: comparing numbers is cheaper than comparing names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct UserNo(u32);
+
+/// A session, in the order of their beginnings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct SessionNo(u32);
+
+impl SessionNo {
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The moments, both included, at which something may have happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub(super) earliest: usize,
+    pub(super) latest: usize,
+}
+
+impl Span {
+    /// Whether it surely happened before the other.
+    pub(super) const fn is_before(self, other: Self) -> bool {
+        self.latest < other.earliest
+    }
+}
+
+/// What can be said of something at a time that is known only within bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sure {
+    Yes,
+    Maybe,
+    No,
+}
+
+/// One session (TERM-1).
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) device: DeviceIndex,
+    pub(super) user: UserNo,
+    pub(super) began: Span,
+    pub(super) ended: Option<Ended>,
+    /// The connections that it had, in order; they do not overlap.
+    pub(super) attachments: Vec<Attachment>,
+    /// Its events in the order of their numbers, as indices of [`History::deliveries`]: the first transmission of each.
+    pub(super) heard: Vec<usize>,
+    /// The numbers of those events.
+    numbers: Vec<u64>,
+    /// Since when it has been suspended, where it is.
+    suspended: Option<usize>,
+    /// Whether it was the server that closed its last connection: then the session may be over.
+    cut_off: bool,
+}
+
+/// How and when a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ended {
+    pub(super) when: Span,
+    pub(super) how: HowEnded,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HowEnded {
+    LoggedOut,
+    /// By a newer login.
+    Replaced,
+    WindowPassed,
+}
+
+/// One connection of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attachment {
+    pub(super) connection: ConnectionNo,
+    pub(super) from: usize,
+    /// Where the server knew it to be gone.
+    pub(super) to: Option<usize>,
+}
+
+/// One request, with its repeats (IDM-1).
+#[derive(Debug)]
+pub(super) struct Ask<'t> {
+    pub(super) device: DeviceIndex,
+    /// None before any login.
+    pub(super) session: Option<SessionNo>,
+    pub(super) request: &'t Request,
+    /// Whether its id belonged to another request of the device, whose result is kept (IDM-2).
+    pub(super) reuses_id: bool,
+    /// Each time that it arrived.
+    pub(super) receipts: Vec<Receipt>,
+    /// Each time that it was answered.
+    pub(super) answers: Vec<(usize, &'t Response)>,
+}
+
+/// One arrival of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receipt {
+    pub(super) moment: usize,
+    pub(super) connection: ConnectionNo,
+    pub(super) answered: bool,
+}
+
+impl<'t> Ask<'t> {
+    /// When it may have been judged: from its first arrival to its first answer.
+    pub(super) fn span(&self) -> Option<Span> {
+        Some(Span { earliest: self.receipts.first()?.moment, latest: self.answers.first()?.0 })
+    }
+
+    pub(super) fn answer(&self) -> Option<&'t Response> {
+        self.answers.first().map(|(_, response)| *response)
+    }
+
+    /// The call, where it is one.
+    pub(super) fn call(&self) -> Option<&'t Call> {
+        match &self.request.content {
+            Content::Call(call) => Some(call),
+            Content::Malformed(_) => None,
+        }
+    }
+
+    pub(super) fn room(&self) -> Option<&'t RoomId> {
+        self.call().and_then(Call::room_id)
+    }
+
+    /// The answer, where the request succeeded.
+    pub(super) fn success(&self) -> Option<(&'t Call, &'t Response)> {
+        let response = self.answer()?;
+        response.result.is_ok().then_some((self.call()?, response))
+    }
+}
+
+/// One event that the server sent to a session, when it sent it first.
+#[derive(Debug)]
+pub(super) struct Delivery<'t> {
+    pub(super) session: SessionNo,
+    pub(super) moment: usize,
+    pub(super) event: &'t Arc<StampedEvent>,
+    /// Who its stamp is about.
+    pub(super) invitee: Option<UserNo>,
+}
+
+impl Delivery<'_> {
+    pub(super) fn name(&self) -> EventName {
+        self.event.event.name()
+    }
+}
+
+/// Something about the numbers of a session's events that must not be.
+#[derive(Debug)]
+pub(super) struct Irregularity {
+    pub(super) session: SessionNo,
+    pub(super) moment: usize,
+    pub(super) what: String,
+}
+
+/// A login that asked to go on with a session (REC-2).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ResumeAsked {
+    pub(super) moment: usize,
+    pub(super) session: SessionNo,
+    /// For how long the session had been suspended; none if it was connected or had ended.
+    pub(super) suspended_for: Option<Duration>,
+    /// Whether something other than its window had ended it, or the server had cut it off.
+    pub(super) was_over: bool,
+    pub(super) granted: bool,
+}
+
+/// A time during which the server was dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    pub(super) from: usize,
+    /// Where it started again, if it did.
+    pub(super) to: Option<usize>,
+}
+
+/// One life of a room.
+#[derive(Debug, Default)]
+pub(super) struct Instance {
+    /// What is known of its revisions, in their order.
+    pub(super) commits: Vec<Revealed>,
+}
+
+/// A revision, and what reveals it.
+#[derive(Debug)]
+pub(super) struct Revealed {
+    pub(super) revision: Revision,
+    /// The events that are stamped with it, as indices of [`History::deliveries`], in the order of their sending.
+    pub(super) deliveries: Vec<usize>,
+    /// The requests that were answered with it, as indices of [`History::asks`]. At most one of them led to it; the others
+    /// were judged after it.
+    pub(super) asks: Vec<usize>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct History<'t> {
+    pub(super) trace: &'t Trace,
+    users: IndexSet<&'t UserId, FxBuildHasher>,
+    user_of: Vec<UserNo>,
+    pub(super) sessions: Vec<Session>,
+    sessions_of: Vec<Vec<SessionNo>>,
+    pub(super) asks: Vec<Ask<'t>>,
+    pub(super) deliveries: Vec<Delivery<'t>>,
+    pub(super) irregularities: Vec<Irregularity>,
+    pub(super) resumes: Vec<ResumeAsked>,
+    /// The moments of answers that nobody had asked for.
+    pub(super) unasked: Vec<usize>,
+    pub(super) outages: Vec<Outage>,
+    pub(super) instances: Map<InstanceId, Instance>,
+    /// The requests that change a room, were never answered, and may yet have had an effect: by room.
+    unanswered: Map<&'t RoomId, Vec<usize>>,
+}
+
+impl<'t> History<'t> {
+    pub(super) fn of(trace: &'t Trace) -> Self {
+        reader::Reader::new(trace).read()
+    }
+
+    pub(super) fn plan(&self) -> &'t Plan {
+        &self.trace.plan
+    }
+
+    pub(super) fn at(&self, moment: usize) -> Instant {
+        self.trace.moments.get(moment).or(self.trace.moments.last()).map_or(Instant::START, |moment| moment.at)
+    }
+
+    /// The first moment at or after a time.
+    pub(super) fn moment_at(&self, at: Instant) -> usize {
+        self.trace.moments.partition_point(|moment| moment.at < at)
+    }
+
+    pub(super) fn user(&self, id: &UserId) -> Option<UserNo> {
+        self.users.get_index_of(id).map(number).map(UserNo)
+    }
+
+    pub(super) fn user_id(&self, user: UserNo) -> &'t UserId {
+        self.users[user.0 as usize]
+    }
+
+    pub(super) fn user_of(&self, device: DeviceIndex) -> UserNo {
+        self.user_of[device.index()]
+    }
+
+    pub(super) fn session(&self, session: SessionNo) -> &Session {
+        &self.sessions[session.index()]
+    }
+
+    /// The sessions of a user, in the order of their beginnings.
+    pub(super) fn sessions_of(&self, user: UserNo) -> &[SessionNo] {
+        self.sessions_of.get(user.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn device_of(&self, session: SessionNo) -> DeviceIndex {
+        self.session(session).device
+    }
+
+    /// The name of a session's device, as reports show it.
+    pub(super) fn name(&self, session: SessionNo) -> &'t str {
+        &self.plan().device(self.device_of(session)).name
+    }
+
+    /// Whether a request that was never answered may have changed the room by this moment.
+    pub(super) fn may_have_changed_unseen(&self, room: &RoomId, moment: usize) -> bool {
+        self.unanswered_asks(room).any(|ask| ask.receipts.first().is_some_and(|receipt| receipt.moment <= moment))
+    }
+
+    /// The requests for a room that change state and were never answered: an event without a request may stem from one.
+    pub(super) fn unanswered_asks(&self, room: &RoomId) -> impl Iterator<Item = &Ask<'t>> {
+        self.unanswered.get(room).into_iter().flatten().map(|ask| &self.asks[*ask])
+    }
+
+    /// Whether a session was online (TERM-1) when something happened.
+    pub(super) fn online(&self, session: SessionNo, when: Span) -> Sure {
+        let session = self.session(session);
+        let ended = session.ended.map(|ended| ended.when);
+        if when.is_before(session.began) || ended.is_some_and(|ended| ended.is_before(when)) {
+            return Sure::No;
+        }
+        if session.began.is_before(when) && ended.is_none_or(|ended| when.is_before(ended)) {
+            return Sure::Yes;
+        }
+        Sure::Maybe
+    }
+
+    /// Whether the session had a connection at any moment of a stretch, both ends included.
+    pub(super) fn connected_within(&self, session: SessionNo, from: usize, to: usize) -> bool {
+        self.session(session)
+            .attachments
+            .iter()
+            .any(|attachment| attachment.from <= to && attachment.to.is_none_or(|gone| gone >= from))
+    }
+
+    /// Whether the server owes a session what was committed for it then: it has a connection at the end, or long enough
+    /// after the commit, or was sent something newer of the same instance.
+    pub(super) fn owes(&self, session: SessionNo, when: Span, instance: InstanceId, revision: Revision) -> bool {
+        let known = self.session(session);
+        if known.ended.is_none() && known.attachments.last().is_some_and(|attachment| attachment.to.is_none()) {
+            // What is committed in the last instants of a run may still be on its way to the disk.
+            let grace = self.at(when.latest) + self.slack();
+            return self.trace.moments.last().is_some_and(|last| last.at > grace);
+        }
+        let newer = known.heard.last().is_some_and(|last| {
+            let stamp = self.deliveries[*last].event.stamp.as_ref();
+            stamp.is_some_and(|stamp| stamp.instance == instance && stamp.revision > revision)
+        });
+        newer
+            || known.attachments.iter().any(|attachment| {
+                attachment.to.is_some_and(|to| {
+                    to > when.latest && self.at(to) > self.at(when.latest.max(attachment.from)) + self.slack()
+                })
+            })
+    }
+
+    /// How late the server may do what is due, its disk included (TMO-4).
+    pub(super) fn slack(&self) -> Duration {
+        slack(self.plan())
+    }
+
+    /// Whether the server was dead at any time between two moments.
+    pub(super) fn outage_within(&self, from: usize, to: usize) -> Option<Outage> {
+        self.outages.iter().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
+    }
+}
+
+fn slack(plan: &Plan) -> Duration {
+    plan.service.bounds.expiry_lateness_max + plan.service.sync.times(2)
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than 2^32 of anything fit into a trace")
+}

@@ -1,0 +1,226 @@
+//! Every event goes to whom section 2 says, once, and to nobody else. Judged at the server's wire.
+//!
+//! It leaves onInvitationHandledByOtherDevice to `handled`, and the order in which a device hears to `ring_lifecycle` and
+//! `revisions`. What a suspended session need not get (REC-2) is not missed.
+
+use super::audience::{self, Due};
+use super::follow::{Followed, Scene};
+use super::history::{History, Map, SessionNo, Span, UserNo};
+use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
+use crate::protocol::event::Event;
+use crate::protocol::vocabulary::{EventName, InstanceId, Revision};
+
+pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
+    name: "recipients",
+    requirements: &[
+        "EVT-1", "EVT-3", "EVT-4", "EVT-5", "EVT-7", "DEV-1", "DEV-7", "TMO-5", "REV-2", "REV-3", "ORD-4", "ROOM-5",
+        "ROOM-8", "CAN-5", "ACC-3", "REJ-3", "SEC-3", "IDM-4",
+    ],
+    boundary: Boundary::ServerWire,
+    promise: "every event goes once to each device that must hear it, and to no other",
+    begin: || Box::new(Recipients::default()),
+};
+
+#[derive(Default)]
+struct Recipients {
+    findings: Findings,
+    missing: Vec<Missing>,
+}
+
+/// Something that a session should have heard. Whether it had to is known at the end.
+#[derive(Clone, Copy)]
+pub(super) struct Missing {
+    pub(super) due: Due,
+    pub(super) instance: InstanceId,
+    pub(super) revision: Revision,
+    pub(super) when: Span,
+}
+
+impl Missing {
+    /// Whether the session had to hear it after all: REC-2 lets a suspended session off what began and ended meanwhile, and
+    /// a session that ended has nothing to claim.
+    pub(super) fn was_owed(&self, history: &History<'_>, followed: &Followed<'_>) -> bool {
+        if !history.owes(self.due.session, self.when, self.instance, self.revision) {
+            return false;
+        }
+        let Some(attempt) = self.due.attempt.map(|attempt| &followed.attempts[attempt]) else { return true };
+        let concerns_ring = Some(history.session(self.due.session).user) == self.due.invitee
+            && (self.due.event == EventName::ReceiveInvitation || self.due.event.closes_ring());
+        let (Some(began), Some(end)) = (attempt.began, attempt.ends.first()) else { return true };
+        !concerns_ring
+            || history.connected_within(self.due.session, began.latest.min(end.when.earliest), end.when.earliest)
+    }
+}
+
+impl Check for Recipients {
+    fn commit(&mut self, scene: &Scene<'_, '_>) {
+        if scene.inferred {
+            return;
+        }
+        let mut due: Map<(SessionNo, EventName, Option<UserNo>), (Due, u32)> = Map::default();
+        for one in audience::of(scene) {
+            if one.event != EventName::InvitationHandledByOtherDevice {
+                let (known, _) = due.entry((one.session, one.event, one.invitee)).or_insert((one, 0));
+                known.must |= one.must;
+            }
+        }
+        for number in scene.deliveries {
+            let delivery = &scene.history.deliveries[*number];
+            let name = delivery.name();
+            if name == EventName::InvitationHandledByOtherDevice {
+                continue;
+            }
+            match due.get_mut(&(delivery.session, name, delivery.invitee)) {
+                Some((_, 0)) => due[&(delivery.session, name, delivery.invitee)].1 = 1,
+                Some(_) => self.twice(scene, *number),
+                None if may_hear(scene, *number) => {}
+                None => self.stray(scene, *number),
+            }
+        }
+        let missing = due.values().filter(|(due, count)| due.must && *count == 0).map(|(due, _)| Missing {
+            due: *due,
+            instance: scene.instance(),
+            revision: scene.revision,
+            when: scene.when,
+        });
+        // What is missing is only looked into where it is missing in the end: more than are reported are not kept.
+        self.missing.extend(missing);
+    }
+
+    fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings {
+        for missing in std::mem::take(&mut self.missing) {
+            if missing.was_owed(history, followed) {
+                self.findings.add(|| missing_finding(&CHECK, history, followed, &missing));
+            }
+        }
+        std::mem::take(&mut self.findings)
+    }
+}
+
+impl Recipients {
+    fn twice(&mut self, scene: &Scene<'_, '_>, number: usize) {
+        let delivery = &scene.history.deliveries[number];
+        self.findings.add(|| {
+            let requirement = if delivery.name() == EventName::InvitationAdded { "EVT-3" } else { "IDM-4" };
+            Finding::of(
+                &CHECK,
+                &[requirement],
+                format!(
+                    "{} is sent {} twice for one commit ({})",
+                    scene.history.name(delivery.session),
+                    about(scene, number),
+                    scene.place()
+                ),
+            )
+            .seen_at(delivery.moment)
+            .on(scene.history.device_of(delivery.session))
+        });
+    }
+
+    fn stray(&mut self, scene: &Scene<'_, '_>, number: usize) {
+        let delivery = &scene.history.deliveries[number];
+        self.findings.add(|| {
+            let name = delivery.name();
+            let why = if name.is_list() {
+                "it is no member device"
+            } else if name.is_point() {
+                "it is not among those whom this commit concerns"
+            } else {
+                "nothing of the kind was committed, or it is no member device"
+            };
+            Finding::of(
+                &CHECK,
+                requirements_of(name),
+                format!(
+                    "{} is sent {} at {} ({}), which is not for it: {why}",
+                    scene.history.name(delivery.session),
+                    about(scene, number),
+                    scene.history.at(delivery.moment),
+                    scene.place()
+                ),
+            )
+            .seen_at(delivery.moment)
+            .on(scene.history.device_of(delivery.session))
+        });
+    }
+}
+
+/// Whether a session may hear an event that the commit's changes do not call for: room news to members, and everything
+/// where it is not certain who is concerned.
+fn may_hear(scene: &Scene<'_, '_>, number: usize) -> bool {
+    let delivery = &scene.history.deliveries[number];
+    let session = delivery.session;
+    let user = scene.history.session(session).user;
+    let member = scene.before.members.get(&user);
+    let is_member = match member {
+        Some(member) => member.session.is_none_or(|known| known == session) || member.since < scene.before.certain_from,
+        None => !scene.before.is_complete(),
+    };
+    match &delivery.event.event {
+        // The device that entered or moved may hear of roles and attendees from its own entry on.
+        Event::UserRoleChanged { .. } | Event::ScheduleAttendeesChanged { .. } => is_member,
+        Event::KickedOutOfRoom { .. } => true,
+        Event::RemoteUserEnterRoom { .. } | Event::RemoteUserLeaveRoom { .. } | Event::RoomDismissed { .. } => {
+            !scene.complete && is_member
+        }
+        _ if scene.complete => false,
+        event if event.name().is_list() => is_member,
+        // Who called is not known where the call itself was never seen.
+        _ => delivery.invitee.is_some_and(|invitee| {
+            scene.before.entries.get(&invitee).and_then(|entry| entry.attempt).is_none_or(|attempt| {
+                let inviter = scene.attempts[attempt].inviter;
+                user == invitee || inviter.is_none_or(|inviter| inviter == user)
+            })
+        }),
+    }
+}
+
+fn about(scene: &Scene<'_, '_>, number: usize) -> String {
+    let delivery = &scene.history.deliveries[number];
+    match delivery.invitee {
+        Some(invitee) => format!("{} about {}", delivery.name(), scene.history.user_id(invitee)),
+        None => delivery.name().to_string(),
+    }
+}
+
+fn requirements_of(name: EventName) -> &'static [&'static str] {
+    match name {
+        EventName::InvitationAdded => &["EVT-1", "EVT-3"],
+        EventName::InvitationStatusChanged => &["EVT-1", "EVT-4"],
+        EventName::InvitationRemoved => &["EVT-1", "EVT-5"],
+        EventName::ReceiveInvitation => &["EVT-1", "DEV-1"],
+        EventName::InvitationTimeout => &["EVT-1", "TMO-5"],
+        EventName::InvitationRevokedByAdmin => &["EVT-1", "REV-2"],
+        EventName::InvitationAccepted | EventName::InvitationRejected => &["EVT-1", "EVT-7"],
+        EventName::InvitationCancelled => &["EVT-1", "CAN-5"],
+        EventName::InvitationHandledByOtherDevice => &["DEV-4"],
+        EventName::RemoteUserEnterRoom => &["ORD-4"],
+        EventName::RoomDismissed => &["ROOM-5"],
+        EventName::KickedOutOfRoom => &["ROOM-8"],
+        _ => &["EVT-1"],
+    }
+}
+
+/// Says that a session never heard what it should have.
+pub(super) fn missing_finding(
+    check: &AlwaysCheck,
+    history: &History<'_>,
+    followed: &Followed<'_>,
+    missing: &Missing,
+) -> Finding {
+    let Missing { due, when, revision, .. } = *missing;
+    let attempt = due.attempt.map(|attempt| &followed.attempts[attempt]);
+    let about = attempt.map_or_else(String::new, |attempt| format!(" about {}", attempt.title(history)));
+    Finding::of(
+        check,
+        requirements_of(due.event),
+        format!(
+            "{} is never sent {}{about}, committed at {} at the latest (revision {revision}); it was online and had to be",
+            history.name(due.session),
+            due.event,
+            history.at(when.latest),
+        ),
+    )
+    .seen_at(when.latest)
+    .on(history.device_of(due.session))
+}

@@ -1,0 +1,368 @@
+//! The claimed order is a real one: the revisions in answers and stamps agree with real time, with the order in which each
+//! session is told, and with a small sequential model of the instance. Judged at the server's wire, in linear time.
+//!
+//! The model is led by the commits themselves ([`super::follow`]), so it says whether what was answered and told fits
+//! together; what each event must carry is judged in `payloads`, what a list shows in `list_fold`.
+
+use super::follow::{Attempt, Change, Followed, Judged, Outcome, Room, Scene};
+use super::history::{Ask, History, Map, SessionNo, Span};
+use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
+use crate::protocol::call::{AttemptRef, Call, Reply};
+use crate::protocol::vocabulary::{
+    ErrorCode, EventName, InstanceId, InvitationCode, InvitationStatus, Revision, UserId,
+};
+
+pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
+    name: "revisions",
+    requirements: &[
+        "ORD-1", "ORD-2", "ORD-3", "ORD-4", "ORD-5", "ROOM-1", "ROOM-2", "ROOM-5", "INV-2", "INV-3", "INV-4", "INV-5",
+        "INV-8", "INV-14", "ACC-1", "DEV-3", "CAN-9",
+    ],
+    boundary: Boundary::ServerWire,
+    promise: "answers and events follow one order of commits, which agrees with real time and with a sequential model",
+    begin: || Box::new(Revisions::default()),
+};
+
+#[derive(Default)]
+struct Revisions {
+    findings: Findings,
+}
+
+impl Check for Revisions {
+    fn commit(&mut self, scene: &Scene<'_, '_>) {
+        if let Some(ask) = scene.ask() {
+            self.invited(scene.history, scene.attempts, scene.before, ask);
+        }
+        self.order_within(scene);
+        for change in scene.changes {
+            let Change::Began { attempt } = change else { continue };
+            // ROOM-1: one entry, and one live attempt of it.
+            let attempt = &scene.attempts[*attempt];
+            if scene.before.status(attempt.invitee) == Some(InvitationStatus::Pending) {
+                self.findings.add(|| {
+                    Finding::of(
+                        &CHECK,
+                        &["INV-4", "ROOM-1"],
+                        format!(
+                            "{} begins ({}) while the call before it is pending",
+                            attempt.title(scene.history),
+                            scene.place()
+                        ),
+                    )
+                    .seen_at(scene.when.latest)
+                });
+            }
+        }
+    }
+
+    fn judged(&mut self, judged: &Judged<'_, '_>) {
+        let Judged { history, attempts, room, ask } = judged;
+        self.invited(history, attempts, room, ask);
+        self.second_claim(history, room, ask);
+        self.refused_answer(history, attempts, room, ask);
+    }
+
+    fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
+        self.order_on_sessions(history);
+        self.real_time(history);
+        std::mem::take(&mut self.findings)
+    }
+}
+
+impl Revisions {
+    fn against(&mut self, ask: &Ask<'_>, requirements: &[&str], message: impl FnOnce() -> String) {
+        self.findings.add(|| {
+            let moment = ask.span().map_or(0, |span| span.latest);
+            Finding::of(&CHECK, requirements, message()).seen_at(moment).on(ask.device)
+        });
+    }
+
+    /// INV-3, INV-4: one code for each distinct user, and each as the state demands.
+    fn invited(&mut self, history: &History<'_>, attempts: &[Attempt<'_>], room: &Room<'_>, ask: &Ask<'_>) {
+        let Some(Call::InviteUsers { user_id_list, .. }) = ask.call() else { return };
+        let (Some(response), Some(when)) = (ask.answer(), ask.span()) else { return };
+        let name = &history.plan().device(ask.device).name;
+        let at = history.at(when.latest);
+        let caller = room.has_member(history, history.user_of(ask.device), when);
+        match &response.result {
+            Err(error) if error.code == ErrorCode::USER_NOT_ENTERED && caller == Some(true) => {
+                self.against(ask, &["INV-1", "INV-2"], || {
+                    format!("inviteUsers of {name} fails at {at} for not being in the room, and it is in it")
+                });
+            }
+            Ok(Reply::Invited(codes)) => {
+                if caller == Some(false) {
+                    self.against(ask, &["INV-2"], || {
+                        format!("inviteUsers of {name} succeeds at {at}, and its user is not in the room")
+                    });
+                }
+                let told: Vec<&UserId> = codes.iter().map(|(user, _)| user).collect();
+                let mut wanted: indexmap::IndexSet<&UserId, rustc_hash::FxBuildHasher> = user_id_list.iter().collect();
+                wanted.sort_unstable();
+                let mut sorted = told.clone();
+                sorted.sort_unstable();
+                if !wanted.iter().copied().eq(sorted) {
+                    self.against(ask, &["INV-3", "INV-8"], || {
+                        format!("inviteUsers of {name} at {at} gives codes for {told:?}, asked for {wanted:?}")
+                    });
+                }
+                for (user, code) in codes.iter() {
+                    let Some(expected) = expected_code(history, attempts, room, user, when) else { continue };
+                    if *code != expected {
+                        self.against(ask, &["INV-4", "INV-5", "INV-14"], || {
+                            format!(
+                                "inviteUsers of {name} at {at} says {code} of {user}, where the state of {} says {expected}",
+                                room.place(room.revision)
+                            )
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// ORD-5: one commit, one revision.
+    fn second_claim(&mut self, history: &History<'_>, room: &Room<'_>, ask: &Ask<'_>) {
+        let Some((call, response)) = ask.success() else { return };
+        let claims = match (call, &response.result) {
+            (Call::CreateRoom { .. } | Call::DestroyRoom { .. }, _) => true,
+            (Call::InviteUsers { .. }, Ok(Reply::Invited(codes))) => {
+                codes.iter().any(|(_, code)| *code == InvitationCode::Success)
+            }
+            _ => false,
+        };
+        if claims {
+            self.against(ask, &["ORD-5"], || {
+                format!(
+                    "{} of {} changed the room and is answered with {}, which is another commit's",
+                    call.operation(),
+                    history.plan().device(ask.device).name,
+                    room.place(room.revision)
+                )
+            });
+        }
+    }
+
+    /// ACC-1, DEV-3: an answer that was refused although its attempt was live, or refused with the wrong code.
+    fn refused_answer(&mut self, history: &History<'_>, attempts: &[Attempt<'_>], room: &Room<'_>, ask: &Ask<'_>) {
+        let (Some(call), Some(response), Some(when)) = (ask.call(), ask.answer(), ask.span()) else { return };
+        let (Call::Accept { attempt: named, .. } | Call::Reject { attempt: named, .. }) = call else { return };
+        let Err(error) = &response.result else { return };
+        let caller = history.user_of(ask.device);
+        let Some((attempt, newest)) = meant(attempts, room, caller, *named) else { return };
+        let end = attempt.ends.first();
+        let answered = end.filter(|end| matches!(end.how, Outcome::Accepted | Outcome::Rejected));
+        let wrong: Option<(&[&str], &str)> = match error.code {
+            ErrorCode::REQUEST_ID_INVALID | ErrorCode::REQUEST_CONFLICT
+                if end.is_none() && newest && room.status(caller) == Some(InvitationStatus::Pending) =>
+            {
+                Some((&["ACC-1"], "the call is live"))
+            }
+            ErrorCode::REQUEST_CONFLICT if end.is_some() && answered.is_none() => {
+                Some((&["ACC-1", "CAN-7"], "nobody had answered it, it had ended otherwise"))
+            }
+            // DEV-3: an answered attempt is remembered while the entry shows it, and for the answer memory.
+            ErrorCode::REQUEST_ID_INVALID => answered
+                .filter(|end| {
+                    let shown = newest
+                        && matches!(room.status(caller), Some(InvitationStatus::Accepted | InvitationStatus::Rejected));
+                    let memory = history.plan().service.bounds.answer_memory;
+                    shown || history.at(when.latest).since(history.at(end.when.earliest)) < memory
+                })
+                .map(|_| (&["DEV-3", "IDM-3"] as &[&str], "it was answered, and that is remembered")),
+            _ => None,
+        };
+        if let Some((requirements, why)) = wrong {
+            self.against(ask, requirements, || {
+                format!(
+                    "{} of {} is refused at {} with {}, and {why} ({})",
+                    call.operation(),
+                    history.plan().device(ask.device).name,
+                    history.at(when.latest),
+                    error.code,
+                    attempt.title(history)
+                )
+            });
+        }
+    }
+
+    /// ORD-4 and CAN-9: the order of a commit's events on each session.
+    fn order_within(&mut self, scene: &Scene<'_, '_>) {
+        if scene.deliveries.len() < 2 {
+            return;
+        }
+        let mut places: Map<&UserId, usize> = Map::default();
+        if let Some(Call::InviteUsers { user_id_list, .. } | Call::CancelInvitation { user_id_list, .. }) =
+            scene.ask().and_then(Ask::call)
+        {
+            for user in user_id_list {
+                let next = places.len();
+                places.entry(user).or_insert(next);
+            }
+        }
+        let entry = scene.changes.iter().any(|change| matches!(change, Change::Entered { .. }));
+        let rank = |number: usize| -> Option<usize> {
+            let delivery = &scene.history.deliveries[number];
+            let name = delivery.name();
+            if entry {
+                return match name {
+                    EventName::InvitationStatusChanged => Some(0),
+                    EventName::RemoteUserEnterRoom => Some(1),
+                    EventName::InvitationRemoved => Some(2),
+                    _ => None,
+                };
+            }
+            let invitee = delivery.invitee.filter(|_| name.is_list())?;
+            places.get(scene.history.user_id(invitee)).copied()
+        };
+        let mut last: Map<SessionNo, usize> = Map::default();
+        for number in scene.deliveries {
+            let Some(rank) = rank(*number) else { continue };
+            let delivery = &scene.history.deliveries[*number];
+            let before = last.insert(delivery.session, rank);
+            if before.is_some_and(|before| before > rank) {
+                let requirement = if entry { "ORD-4" } else { "CAN-9" };
+                self.findings.add(|| {
+                    Finding::of(
+                        &CHECK,
+                        &[requirement],
+                        format!(
+                            "{} is sent {} out of the order of its commit ({})",
+                            scene.history.name(delivery.session),
+                            delivery.name(),
+                            scene.place()
+                        ),
+                    )
+                    .seen_at(delivery.moment)
+                    .on(scene.history.device_of(delivery.session))
+                });
+            }
+        }
+    }
+
+    /// ORD-1, ORD-2, ROOM-5: each session is told of an instance in the order of its revisions, and after the end nothing.
+    fn order_on_sessions(&mut self, history: &History<'_>) {
+        for session in &history.sessions {
+            let mut newest: Map<InstanceId, (Revision, bool)> = Map::default();
+            for number in &session.heard {
+                let delivery = &history.deliveries[*number];
+                let Some(stamp) = &delivery.event.stamp else { continue };
+                let (last, over) = newest.entry(stamp.instance).or_insert((stamp.revision, false));
+                let wrong: Option<(&str, String)> = if *over {
+                    Some(("ROOM-5", "after it was told that the room is dissolved".to_owned()))
+                } else if stamp.revision < *last {
+                    Some(("ORD-1", format!("of revision {}, after one of revision {last}", stamp.revision)))
+                } else {
+                    None
+                };
+                *last = stamp.revision.max(*last);
+                *over |= delivery.name() == EventName::RoomDismissed;
+                if let Some((requirement, what)) = wrong {
+                    self.findings.add(|| {
+                        Finding::of(
+                            &CHECK,
+                            &[requirement],
+                            format!("{} is sent {} {what}", history.name(delivery.session), delivery.name()),
+                        )
+                        .seen_at(delivery.moment)
+                        .on(history.device_of(delivery.session))
+                    });
+                }
+            }
+        }
+    }
+
+    /// ORD-1: what was asked after something had been told is judged no earlier than that.
+    fn real_time(&mut self, history: &History<'_>) {
+        let mut told: Map<InstanceId, Vec<(usize, Revision)>> = Map::default();
+        for delivery in &history.deliveries {
+            if let Some(stamp) = &delivery.event.stamp {
+                told.entry(stamp.instance).or_default().push((delivery.moment, stamp.revision));
+            }
+        }
+        for (ask, at) in answered(history) {
+            let moment = ask.span().map_or(0, |span| span.latest);
+            told.entry(at.instance).or_default().push((moment, at.revision));
+        }
+        for moments in told.values_mut() {
+            moments.sort_unstable();
+            let mut newest = Revision(0);
+            for (_, revision) in moments {
+                newest = newest.max(*revision);
+                *revision = newest;
+            }
+        }
+        for (ask, at) in answered(history) {
+            let Some(span) = ask.span() else { continue };
+            let moments = &told[&at.instance];
+            let before = moments.partition_point(|(moment, _)| *moment < span.earliest);
+            let Some((moment, floor)) = before.checked_sub(1).map(|last| moments[last]) else { continue };
+            if at.revision < floor {
+                self.against(ask, &["ORD-1", "ORD-3"], || {
+                    format!(
+                        "a request of {} that came in at {} is judged at revision {}, where revision {floor} had been told \
+                         at {}",
+                        history.plan().device(ask.device).name,
+                        history.at(span.earliest),
+                        at.revision,
+                        history.at(moment)
+                    )
+                });
+            }
+        }
+    }
+}
+
+fn answered<'h>(
+    history: &'h History<'_>,
+) -> impl Iterator<Item = (&'h Ask<'h>, crate::protocol::message::RoomPoint)> + 'h {
+    history.asks.iter().filter_map(|ask| Some((ask, ask.answer()?.at?)))
+}
+
+/// The attempt that an answer is about (ACC-1), where that is certain, and whether it is the newest of its entry.
+fn meant<'a, 't>(
+    attempts: &'a [Attempt<'t>],
+    room: &Room<'_>,
+    caller: super::history::UserNo,
+    named: Option<AttemptRef>,
+) -> Option<(&'a Attempt<'t>, bool)> {
+    let newest = room.entry(caller)?.attempt?;
+    let meant = match named {
+        Some(named) if named.instance != room.instance => return None,
+        Some(named) => *room.numbers.get(&(caller, named.attempt))?,
+        None => newest,
+    };
+    Some((&attempts[meant], meant == newest))
+}
+
+/// INV-4, in its order. None where the state, or the time against the grace, is not certain.
+fn expected_code(
+    history: &History<'_>,
+    attempts: &[Attempt<'_>],
+    room: &Room<'_>,
+    user: &UserId,
+    when: Span,
+) -> Option<InvitationCode> {
+    let user = history.user(user)?;
+    if room.has_member(history, user, when)? {
+        return Some(InvitationCode::AlreadyInConference);
+    }
+    match room.status(user)? {
+        InvitationStatus::None | InvitationStatus::Timeout | InvitationStatus::Rejected => {
+            Some(InvitationCode::Success)
+        }
+        InvitationStatus::Pending => Some(InvitationCode::AlreadyInInvitationList),
+        InvitationStatus::Accepted => {
+            let end = attempts[room.entry(user)?.attempt?].ends.first()?;
+            let grace = history.plan().service.bounds.entry_grace;
+            if history.at(when.latest) < history.at(end.when.earliest) + grace {
+                Some(InvitationCode::AlreadyInInvitationList)
+            } else if history.at(when.earliest) >= history.at(end.when.latest) + grace {
+                Some(InvitationCode::Success)
+            } else {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Sessions: the events of each are numbered without gaps, a resume loses and repeats nothing, and after its end nothing is
+//! sent. Judged at the server's wire, and at the device's API for duplicates and for what comes after the end.
+
+use super::follow::Followed;
+use super::history::{History, Map};
+use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
+use crate::plan::DeviceIndex;
+use crate::protocol::event::StampedEvent;
+use crate::protocol::vocabulary::{EventName, InstanceId, OperationName, Revision};
+use crate::trace::{DeviceChange, Occurrence};
+
+pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
+    name: "sessions",
+    requirements: &["REC-1", "REC-2", "REC-4", "DEV-9", "IDM-4", "TERM-1", "ORD-1"],
+    boundary: Boundary::Both,
+    promise: "the events of a session are numbered without gaps, reach the application once and in order, and end with it",
+    begin: || Box::new(Sessions::default()),
+};
+
+#[derive(Default)]
+struct Sessions {
+    findings: Findings,
+}
+
+impl Check for Sessions {
+    fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
+        for one in &history.irregularities {
+            self.findings.add(|| {
+                let message = format!("{} at {}: {}", history.name(one.session), history.at(one.moment), one.what);
+                Finding::of(&CHECK, &["REC-2", "IDM-4"], message).seen_at(one.moment).on(history.device_of(one.session))
+            });
+        }
+        self.resumes(history);
+        self.after_the_end(history);
+        self.at_the_api(history);
+        std::mem::take(&mut self.findings)
+    }
+}
+
+impl Sessions {
+    /// Tested at half the window and at the window plus the keep-alive bound; between, both are lawful (REC-1).
+    fn resumes(&mut self, history: &History<'_>) {
+        let bounds = &history.plan().service.bounds;
+        for asked in &history.resumes {
+            let Some(gap) = asked.suspended_for else { continue };
+            let early = gap.times(2) <= bounds.resume_window;
+            let late = gap > bounds.resume_window + bounds.keep_alive_bound;
+            let (requirements, what): (&[&str], &str) = if early && !asked.granted && !asked.was_over {
+                (&["REC-2", "REC-4"], "is not given back its session")
+            } else if late && asked.granted {
+                (&["REC-1", "TERM-1"], "is given back a session whose window has passed")
+            } else {
+                continue;
+            };
+            self.findings.add(|| {
+                let message = format!(
+                    "{} {what} at {}: it had been suspended for {gap}, and the window is {}",
+                    history.name(asked.session),
+                    history.at(asked.moment),
+                    bounds.resume_window
+                );
+                Finding::of(&CHECK, requirements, message).seen_at(asked.moment).on(history.device_of(asked.session))
+            });
+        }
+    }
+
+    /// DEV-9: the older session hears onKickedOffLine and nothing after; an ended session hears nothing at all.
+    fn after_the_end(&mut self, history: &History<'_>) {
+        for session in &history.sessions {
+            let mut kicked = false;
+            for number in &session.heard {
+                let delivery = &history.deliveries[*number];
+                let farewell = delivery.name() == EventName::KickedOffLine;
+                let over = session.ended.is_some_and(|ended| ended.when.latest < delivery.moment) && !farewell;
+                if kicked || over {
+                    self.findings.add(|| {
+                        let why = if kicked { "after onKickedOffLine" } else { "after the end of its session" };
+                        let message = format!(
+                            "{} is sent {} at {}, {why}",
+                            history.name(delivery.session),
+                            delivery.name(),
+                            history.at(delivery.moment)
+                        );
+                        Finding::of(&CHECK, &["DEV-9", "TERM-1"], message)
+                            .seen_at(delivery.moment)
+                            .on(history.device_of(delivery.session))
+                    });
+                }
+                kicked |= farewell;
+            }
+        }
+    }
+
+    /// IDM-4: the application hears each event once, and those of an instance in the order of its revisions.
+    fn at_the_api(&mut self, history: &History<'_>) {
+        let mut newest: Map<(DeviceIndex, InstanceId), (Revision, Vec<&StampedEvent>)> = Map::default();
+        let mut offline: Vec<bool> = vec![false; history.plan().devices.len()];
+        for (index, moment) in history.trace.moments.iter().enumerate() {
+            match &moment.what {
+                Occurrence::Called { device, content, .. } if content.operation() == OperationName::Login => {
+                    offline[device.index()] = false;
+                }
+                Occurrence::DeviceChanged { device, change: DeviceChange::Restarted } => {
+                    offline[device.index()] = false;
+                }
+                Occurrence::Heard { device, event } => {
+                    let name = event.event.name();
+                    let mut wrong = offline[device.index()]
+                        .then(|| ("DEV-9", "after onKickedOffLine and before the next login".to_owned()));
+                    offline[device.index()] |= name == EventName::KickedOffLine;
+                    if let Some(stamp) = &event.stamp {
+                        let (last, heard) =
+                            newest.entry((*device, stamp.instance)).or_insert((stamp.revision, Vec::new()));
+                        if stamp.revision < *last {
+                            wrong = Some(("ORD-1", format!("of revision {} after {last}", stamp.revision)));
+                        } else {
+                            if stamp.revision > *last {
+                                heard.clear();
+                                *last = stamp.revision;
+                            }
+                            if heard.contains(&&**event) {
+                                wrong = Some(("IDM-4", "a second time".to_owned()));
+                            }
+                            heard.push(event);
+                        }
+                    }
+                    if let Some((requirement, what)) = wrong {
+                        self.findings.add(|| {
+                            let message = format!(
+                                "the application of {} hears {name} at {} {what}",
+                                history.plan().device(*device).name,
+                                moment.at
+                            );
+                            Finding::of(&CHECK, &[requirement], message).seen_at(index).on(*device)
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
