@@ -27,6 +27,16 @@ pub enum WorldError {
         /// How many.
         count: u64,
     },
+    /// Nodes go on talking, and no application hears of it: a session that can't be resumed as it should, for example.
+    #[error(
+        "the run does not come to an end: {count} things happened by {at} without any application hearing or being told anything"
+    )]
+    NoProgress {
+        /// When.
+        at: crate::time::Instant,
+        /// How many.
+        count: u64,
+    },
     /// A message does not survive the codec.
     #[error("the codec changes a message sent at {at}: {reason}: {text}")]
     Codec {

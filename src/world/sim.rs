@@ -30,6 +30,9 @@ use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 /// More things than this at one instant mean that nodes talk in a circle.
 const AT_ONE_INSTANT_MAX: u64 = 50_000_000;
 
+/// More things than this, for each device, without an application hearing or being told anything, mean the same over time.
+const WITHOUT_PROGRESS_MAX: u64 = 10_000;
+
 /// How a plan is carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
@@ -69,6 +72,8 @@ struct Sim {
     codec_error: Option<WorldError>,
     now: Instant,
     at_this_instant: u64,
+    /// How much has happened since an application last heard or was told something.
+    without_progress: u64,
     stage: Stage,
     queue: Queue<Happening>,
     moments: Vec<Moment>,
@@ -210,6 +215,7 @@ impl Sim {
             codec_error: None,
             now: Instant::START,
             at_this_instant: 0,
+            without_progress: 0,
             stage: Stage::Setup,
             queue: Queue::new(),
             moments: Vec::new(),
@@ -227,6 +233,9 @@ impl Sim {
     }
 
     fn record(&mut self, what: Occurrence) {
+        if matches!(what, Occurrence::Heard { .. } | Occurrence::Returned { .. } | Occurrence::StepBegan { .. }) {
+            self.without_progress = 0;
+        }
         self.moments.push(Moment { at: self.now, what });
     }
 
@@ -356,6 +365,10 @@ impl Sim {
             self.at_this_instant += 1;
             if self.at_this_instant > AT_ONE_INSTANT_MAX {
                 return Err(WorldError::Endless { at: self.now, count: self.at_this_instant });
+            }
+            self.without_progress += 1;
+            if self.without_progress > WITHOUT_PROGRESS_MAX * (self.devices.len() as u64 + 10) {
+                return Err(WorldError::NoProgress { at: self.now, count: self.without_progress });
             }
             self.happen(happening);
         }

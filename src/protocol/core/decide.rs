@@ -108,6 +108,9 @@ fn judge(
         Call::FetchRoomInfo { .. } => Ok((Reply::RoomInfo(core.room_info(room)), None)),
         Call::UpdateRoomNameByAdmin { room_name, .. } => {
             require(room.is_owner_or_admin(caller.user), "only the owner or an administrator may rename the room")?;
+            if room.name == *room_name {
+                return NOTHING_CHANGES;
+            }
             leads_to(Transition::RoomRenamed { room_id: room.id.clone(), room_name: room_name.clone() })
         }
         Call::AddAttendeesByAdmin { user_id_list, .. } => {

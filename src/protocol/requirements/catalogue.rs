@@ -86,7 +86,8 @@ const ROOM: Group = group! { ROOM, "rooms and their lives";
         "S9, S11, S13";
     "ROOM-8" Must Doc Server Wire:
         "Entering the room that one is in from another device MUST move membership to that device: the first one gets \
-         onKickedOutOfRoom, the others no leave or enter event. Entering another room while in one MUST fail with -2108, \
+         onKickedOutOfRoom, the others no leave or enter event. It needs the password, but no second place. The member \
+         device entering again changes nothing and succeeds. Entering another room while in one MUST fail with -2108, \
          from whichever device."
         "S2, S15";
 };
@@ -186,7 +187,7 @@ const ACC: Group = group! { ACC, "accept";
          of (room instance, caller), in this order: (a) that attempt is unknown, or ended by timeout, cancel, revocation \
          or dissolution → -2311; (b) it was answered → IDM-3 for the device that answered, DEV-3 for any other; (c) it is \
          PENDING and now < deadline → the answer is committed. The client library MUST name (instance, attempt) whenever \
-         an event or a list item told it."
+         an event or a list item told the application."
         "S2: the published gloss of -2311; that attempts are told apart follows from re-invites";
     "ACC-2" Must Doc Server Wire:
         "accept MUST NOT add the user to the room."
@@ -438,7 +439,7 @@ const IDM: Group = group! { IDM, "idempotency and retries";
          always execute."
         "decision: the only safe way to retry over a network that loses answers";
     "IDM-2" Must Dec Server Wire:
-        "The same id with different content MUST get -1001."
+        "The same id with different content MUST get -1001. (Requests that only read always execute, by IDM-1.)"
         "decision: a client that reuses ids must hear of it";
     "IDM-3" Must Dec Server Wire:
         "For the device whose answer was committed, the same answer again MUST succeed without event, and the opposite \
