@@ -13,6 +13,7 @@ mod last_failed;
 mod lint;
 mod output;
 mod progress;
+mod requirements;
 mod review;
 mod run;
 mod schema;
@@ -83,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments, &mut output),
         Command::Review(arguments) => review::review(&arguments, &mut output),
         Command::Judge(arguments) => judge::judge(&arguments, &mut output),
+        Command::Requirements(arguments) => requirements::requirements(&arguments, &mut output),
         Command::Schema(arguments) => schema::schema(&arguments, &mut output),
         Command::Init(arguments) => init::init(&arguments, &mut output),
         Command::Completions(arguments) => completions::completions(&arguments, &mut output),

@@ -286,6 +286,39 @@ fn the_schema_is_json() {
 }
 
 #[test]
+fn requirements_name_the_scenarios_that_show_them() {
+    let folder = Folder::with_a_call("requirements");
+    folder.check_says("requirements --id INV-1", 0, &["INV-1 ", "MUST · DOC", "- scenarios/a.yaml", "1 requirement;"]);
+    folder.check_says(
+        "requirements --id EVT-9 --uncovered",
+        0,
+        &["no scenario", "of 1 MUST and SHOULD, scenarios show 0"],
+    );
+    let covered = folder.check("requirements --covered", 0);
+    assert!(covered.contains("INV-1") && !covered.contains("INV-2 "), "{covered}");
+    let text = folder.check("requirements --subject device --basis dec --level may --format json", 0);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let ids: Vec<_> = json["requirements"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(ids, ["REJ-5"]);
+    assert_eq!(json["requirements"][0]["scenarios"], serde_json::json!([]));
+    let definitions = folder.check("requirements --level definition", 0);
+    assert!(definitions.contains("TERM-1") && !definitions.contains("no scenario"), "{definitions}");
+}
+
+#[test]
+fn requirements_are_listed_without_scenarios_too() {
+    let folder = Folder::new("catalogue");
+    folder.check_says("requirements --id CAN", 0, &["CAN-9", "no folder `scenarios`", "9 requirements;"]);
+    folder.check_says("requirements nowhere", 2, &["there is no nowhere"]);
+    folder.check_says("requirements --id CAN-66", 2, &["there is no requirement `CAN-66`; did you mean `CAN-6`?"]);
+    folder.check_says("requirements --covered --uncovered", 2, &["cannot be used with"]);
+    folder.write("scenarios/a.yaml", "nonsense");
+    folder.check_says("requirements", 2, &["scenarios/a.yaml is no scenario"]);
+    folder.write("scenarios/a.yaml", "version: 1\ntitle: A claim.\ncovers: [INV-99]\n");
+    folder.check_says("requirements", 0, &["scenarios/a.yaml:3 claims INV-99, which is no requirement"]);
+}
+
+#[test]
 fn shells_complete() {
     let folder = Folder::new("shells");
     folder.check_says("completions bash", 0, &["convoke", "--last-failed"]);

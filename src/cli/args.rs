@@ -29,6 +29,8 @@ pub(super) enum Command {
     Review(Review),
     /// Judge a saved trace again, without running anything
     Judge(Judge),
+    /// List what the protocol requires, and which scenarios show it
+    Requirements(Requirements),
     /// Print the JSON Schema of a kind of file
     Schema(Schema),
     /// Write a first scenario to begin with
@@ -136,6 +138,68 @@ pub(super) struct Judge {
     /// How to say what came of it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Requirements {
+    /// Scenario files and folders [default: scenarios, if there is such a folder]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only this requirement, such as CAN-6, or all of a group, such as CAN; given more than once, any of them
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Vec<String>,
+    /// Only those that bind so strongly
+    #[arg(long, value_enum)]
+    pub(super) level: Option<LevelFilter>,
+    /// Only those of which we are so sure
+    #[arg(long, value_enum)]
+    pub(super) basis: Option<BasisFilter>,
+    /// Only those that bind the server, or the client library; those that bind both are among either
+    #[arg(long, value_enum)]
+    pub(super) subject: Option<SubjectFilter>,
+    /// Only those that a scenario shows
+    #[arg(long, conflicts_with = "uncovered")]
+    pub(super) covered: bool,
+    /// Only those that no scenario shows
+    #[arg(long)]
+    pub(super) uncovered: bool,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum LevelFilter {
+    /// An implementation that does otherwise is wrong
+    Must,
+    /// There may be reasons to do otherwise
+    Should,
+    /// Left to the implementation
+    May,
+    /// Says what a word means, so that no scenario needs to show it
+    Definition,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum BasisFilter {
+    /// Stated in a public document
+    Doc,
+    /// Visible in published client source
+    Client,
+    /// Inferred
+    Inf,
+    /// Decided where the public record is silent
+    Dec,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum SubjectFilter {
+    /// What binds a server
+    Server,
+    /// What binds a client library
+    Device,
+    /// What binds both
+    Both,
 }
 
 #[derive(Args, Debug)]
