@@ -51,7 +51,14 @@ pub const NEEDS: &[Needs] = &[
     claim("CAN-8", &[&[OwnCallCancelledByOwner]]),
     claim(
         "CAN-9",
-        &[&[CancelListRefusable, InviteAtTheBound, DuplicateIds, CancelOfUnknownAccount, SeveralCancelled, SeveralCalled]],
+        &[&[
+            CancelListRefusable,
+            InviteAtTheBound,
+            DuplicateIds,
+            CancelOfUnknownAccount,
+            SeveralCancelled,
+            SeveralCalled,
+        ]],
     ),
     claim(
         "ACC-1",
