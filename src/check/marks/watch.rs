@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::facts::{End, Facts};
 use super::words::Mark::{self, *};
-use crate::plan::{Action, DeviceIndex, Expected};
+use crate::plan::{Action, DeviceIndex, DeviceKind, Expected};
 use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::{ClientMessage, ConnectionNo, Content, ServerMessage};
@@ -31,7 +31,6 @@ struct Asked {
     content: Content,
     /// When it came first.
     received: Instant,
-    connection: ConnectionNo,
     answered: bool,
 }
 
@@ -90,6 +89,8 @@ pub(super) struct Watcher<'t> {
     /// When the server died, if it is dead.
     down: Option<Instant>,
     crashes: u32,
+    /// When it died the last time.
+    last_crash: Option<Instant>,
     /// Devices that had a change answered in the body, and have not lost their connection since.
     answered_changes: BTreeSet<DeviceIndex>,
     /// Users who accepted and have not entered.
@@ -121,6 +122,7 @@ pub(super) fn hits(trace: &Trace, wanted: BTreeSet<Mark>) -> BTreeSet<Mark> {
         heard_by_two: BTreeMap::new(),
         down: None,
         crashes: 0,
+        last_crash: None,
         answered_changes: BTreeSet::new(),
         accepted: BTreeSet::new(),
         final_lists_count: trace
@@ -191,7 +193,8 @@ impl Watcher<'_> {
                 self.hit_if(touches, HandlerTouched);
             }
             Occurrence::Called { device, content, .. } => {
-                self.look_at_arguments(*device, content);
+                let wrong = usize::from(self.look_at_arguments(*device, content)) + self.wrong_about(*device, content);
+                self.hit_if(wrong > 1, SeveralWrong);
                 if let Call::EnterRoom { room_id, .. } = &**content {
                     self.lane(*device).entering.insert(room_id.clone());
                 }
@@ -205,7 +208,9 @@ impl Watcher<'_> {
                 // A library has at most one entry under way.
                 self.lane(*device).entering.clear();
             }
-            Occurrence::ServerReceived { device, connection, message } => self.received(*device, *connection, message),
+            Occurrence::ServerReceived { device, message: ClientMessage::Request(request), .. } => {
+                self.request_received(*device, request);
+            }
             Occurrence::ServerSent { device, connection, message } => self.sent(*device, *connection, message),
             Occurrence::DeviceReceived { device, message, .. } => self.reached(*device, message),
             Occurrence::DeviceChanged { device, change } => match change {
@@ -233,10 +238,13 @@ impl Watcher<'_> {
                 }
             }
             Occurrence::DeviceSent { device, message: ClientMessage::Request(request), .. } => {
-                self.awaited.insert((*device, request.id.clone()));
+                let again = !self.awaited.insert((*device, request.id.clone()));
+                let library = self.trace.plan.device(*device).kind == DeviceKind::Sdk;
+                self.hit_if(again && library, LibraryRepeated);
             }
             Occurrence::Connected { .. }
             | Occurrence::DeviceSent { .. }
+            | Occurrence::ServerReceived { .. }
             | Occurrence::Heard { .. }
             | Occurrence::Handled { .. }
             | Occurrence::PushHinted(_) => {}
@@ -292,7 +300,10 @@ impl Watcher<'_> {
                     })
                 });
             self.hit_if(suppressed, ResumeSuppressedRing);
-            self.lane(device).resumed = Some(self.now);
+            let lane = &mut self.lanes[device.index()];
+            lane.resumed = Some(self.now);
+            let told = lane.sent > 0;
+            self.hit_if(told, ResumedAfterEvents);
         } else {
             self.hit_if(before.count > 0, NewSessionAfterOld);
             let rings = self.facts.rooms().any(|(_, room)| room.newest(user).is_some_and(|call| call.is_live()));
@@ -303,6 +314,7 @@ impl Watcher<'_> {
                 .online(user, self.now)
                 .any(|other| other != device && self.trace.identity(other).platform == platform);
             self.hit_if(evicts, Evicted);
+            self.evicted(device);
             let lane = self.lane(device);
             lane.sent = 0;
             lane.receives_sent.clear();
@@ -332,6 +344,17 @@ impl Watcher<'_> {
         self.hit_if(between, LostBetweenAcceptAndEntry);
     }
 
+    /// TERM-2: with the session of a member device its place in the room is over.
+    fn evicted(&mut self, device: DeviceIndex) {
+        let user = self.facts.user(device);
+        let room =
+            self.facts.rooms().find(|(_, room)| room.members.get(user) == Some(&device)).map(|(id, _)| id.clone());
+        if let Some(room) = room {
+            self.left(&room, user);
+        }
+        self.facts.session_over(device);
+    }
+
     /// Somebody is no longer in a room.
     fn left(&mut self, room: &RoomId, user: &UserId) {
         let rings = self.facts.room(room).is_some_and(|room| room.live().any(|(_, call)| call.inviter == *user));
@@ -341,6 +364,7 @@ impl Watcher<'_> {
     fn crashed(&mut self) {
         self.down = Some(self.now);
         self.crashes += 1;
+        self.last_crash = Some(self.now);
         let rings = self.facts.rooms().any(|(_, room)| room.live().any(|(_, call)| call.deadline.is_some()));
         self.hit_if(rings, CrashedWhileRinging);
         self.hit_if(!self.answered_changes.is_empty(), CrashAfterAnswer);
@@ -395,10 +419,5 @@ impl Watcher<'_> {
                 .any(|call| call.deadline.is_none() && call.ended.unwrap_or(self.now).since(call.since) >= A_MINUTE)
         });
         self.hit_if(rang, RangOnWithoutTimeout);
-    }
-
-    fn received(&mut self, device: DeviceIndex, connection: ConnectionNo, message: &ClientMessage) {
-        let ClientMessage::Request(request) = message else { return };
-        self.request_received(device, connection, request);
     }
 }

@@ -85,11 +85,7 @@ impl Watcher<'_> {
             (Call::DestroyRoom { room_id }, _) => self.dissolved(room_id),
             (Call::Logout {}, _) => {
                 self.hit(LoggedOut);
-                let user = self.facts.user(device).clone();
-                if let Some(room) = self.facts.room_with(&user).cloned() {
-                    self.left(&room, &user);
-                }
-                self.facts.session_over(device);
+                self.evicted(device);
             }
             _ => {}
         }
@@ -150,6 +146,7 @@ impl Watcher<'_> {
         received: Instant,
         codes: &[(UserId, InvitationCode)],
     ) {
+        self.hit_if(!codes.is_empty(), CodesReturned);
         self.hit_if(codes.len() > 1, SeveralCalled);
         for (user, code) in codes {
             let newest = self.facts.room(room_id).and_then(|room| room.newest(user)).cloned();
@@ -227,6 +224,9 @@ impl Watcher<'_> {
             listed: true,
         });
         if let Some(deadline) = deadline {
+            // The crash came between the commit and what told of it.
+            let before_crash = self.last_crash.is_some_and(|crash| received <= crash);
+            self.hit_if(before_crash, CrashedWhileRinging);
             self.due.insert((deadline, room_id.clone(), life, user.clone(), number));
             self.deadlines.insert((deadline, room_id.clone()));
         }
@@ -424,6 +424,7 @@ impl Watcher<'_> {
         let uncalled = room.attendees.iter().any(|attendee| room.newest(attendee).is_none());
         let limit = if *count == 0.0 { bounds.page_default } else { bounds.page_max };
         let limited = entries as u64 > limit && (*count == 0.0 || *count > bounds.page_max as f64);
+        let removed = room.entries().any(|(_, call)| !call.listed);
         let ended = items.iter().any(|item| item.invitation.status != InvitationStatus::Pending);
         let again = items.len() > 1 && items.iter().any(|item| item.attempt > AttemptNo(1));
         let more = !page.cursor.as_str().is_empty();
@@ -432,6 +433,7 @@ impl Watcher<'_> {
         }
         self.hit_of_list(items.is_empty(), EmptyListRead);
         self.hit_of_list(!items.is_empty(), EntriesListed);
+        self.hit_of_list(removed, RemovedEntryUnlisted);
         self.hit_of_list(more, MorePagesThanOne);
         self.hit_of_list(!cursor.as_str().is_empty(), NextPageRead);
         self.hit_of_list(limited, CountLimitedThePage);

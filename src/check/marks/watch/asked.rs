@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{Asked, Watcher};
 use crate::check::marks::words::Mark::*;
-use crate::plan::{DeviceIndex, DeviceKind};
+use crate::plan::DeviceIndex;
 use crate::protocol::call::Call;
-use crate::protocol::message::{ConnectionNo, Content, Malformed, Request};
+use crate::protocol::message::{Content, Malformed, Request};
 use crate::protocol::vocabulary::{OperationName, RoomId, RoomType, UserId};
 use crate::time::Instant;
 
@@ -19,23 +19,19 @@ const PLATFORM_TIMER_MAX: f64 = 2_147_483_647.0;
 const NAMES_OF_AUTHORS: [&str; 5] = ["userId", "inviter", "inviterId", "invitee", "inviteeId"];
 
 impl Watcher<'_> {
-    pub(super) fn request_received(&mut self, device: DeviceIndex, connection: ConnectionNo, request: &Request) {
+    pub(super) fn request_received(&mut self, device: DeviceIndex, request: &Request) {
         let key = (device, request.id.clone());
-        let library = self.trace.plan.device(device).kind == DeviceKind::Sdk;
         let mut wrong = 0;
         match self.requests.get(&key) {
             Some(before) => {
                 let same = before.content == request.content;
-                // A network that duplicates makes repeats, too; a library repeats over a new connection.
-                let repeats = library && before.connection != connection;
                 self.hit_if(same, RequestRepeated);
                 self.hit_if(!same, IdReused);
-                self.hit_if(same && repeats, LibraryRepeated);
                 wrong += usize::from(!same);
             }
             None => {
                 let (content, received) = (request.content.clone(), self.now);
-                let asked = Asked { content, received, connection, answered: false };
+                let asked = Asked { content, received, answered: false };
                 self.requests.insert(key, asked);
             }
         }
@@ -55,7 +51,7 @@ impl Watcher<'_> {
                 self.look_for_twins(device, call);
             }
             Content::Malformed(malformed) => {
-                self.look_at_malformed(malformed);
+                self.look_at_malformed(device, malformed);
                 let room = malformed.args.get("roomId").and_then(Value::as_str).map(RoomId::from);
                 let no_room = room.as_ref().is_some_and(|room| self.facts.room(room).is_none());
                 wrong += 1 + usize::from(no_room);
@@ -135,7 +131,7 @@ impl Watcher<'_> {
         self.hit_if(given.as_ref().is_some_and(|given| *given != own), CursorForeign);
     }
 
-    fn look_at_malformed(&mut self, malformed: &Malformed) {
+    fn look_at_malformed(&mut self, device: DeviceIndex, malformed: &Malformed) {
         let no_room = !malformed.args.get("roomId").is_some_and(Value::is_string);
         match OperationName::from_name(&malformed.operation) {
             Some(OperationName::InviteUsers) => {
@@ -156,6 +152,14 @@ impl Watcher<'_> {
             }
             _ => {}
         }
+        if let Some(OperationName::Accept | OperationName::Reject) = OperationName::from_name(&malformed.operation) {
+            let room = malformed.args.get("roomId").and_then(Value::as_str).map(RoomId::from);
+            let user = self.facts.user(device);
+            let third = room
+                .and_then(|room| self.facts.room(&room))
+                .is_some_and(|room| room.newest(user).is_none() && room.live().next().is_some());
+            self.hit_if(third, ThirdPartyAnswered);
+        }
         self.hit_if(no_room, RoomIdMalformed);
         let named = malformed.args.as_object().into_iter().flatten();
         let named = named.map(|(key, _)| key.as_str()).any(|key| NAMES_OF_AUTHORS.contains(&key));
@@ -163,7 +167,7 @@ impl Watcher<'_> {
     }
 
     /// How many of the checks of ERR-1 that need the room a call would fail, apart from rights and states.
-    fn wrong_about(&mut self, device: DeviceIndex, call: &Call) -> usize {
+    pub(super) fn wrong_about(&mut self, device: DeviceIndex, call: &Call) -> usize {
         let Some(room_id) = call.room_id().filter(|_| call.operation() != OperationName::CreateRoom) else { return 0 };
         let Some(room) = self.facts.room(room_id) else {
             let dissolved = self.facts.room_ever(room_id).is_some();
@@ -178,8 +182,26 @@ impl Watcher<'_> {
             let five = OperationName::ALL.iter().filter(|operation| operation.is_invitation()).count();
             self.hit_if(self.asked_of_live.len() == five, AllFiveInLiveRoom);
         }
+        let state = self.state_is_wrong(device, call);
         let unknown = self.names_unknown(call);
-        usize::from(live) + usize::from(outside) + usize::from(unknown)
+        usize::from(live) + usize::from(outside) + usize::from(unknown) + usize::from(state)
+    }
+
+    /// Whether nothing is there that an answer could answer, or no right for the rest.
+    fn state_is_wrong(&self, device: DeviceIndex, call: &Call) -> bool {
+        let user = self.facts.user(device);
+        let Some(room) = call.room_id().and_then(|id| self.facts.room(id)) else { return false };
+        match call {
+            Call::Accept { attempt, .. } | Call::Reject { attempt, .. } => {
+                room.meant(user, attempt.as_ref()).is_none_or(|meant| !meant.is_live())
+            }
+            Call::GetInvitationList { .. } => !room.is_member(user) && room.newest(user).is_none(),
+            Call::CancelInvitation { .. } => {
+                let invited = room.calls.values().flatten().any(|attempt| attempt.inviter == *user);
+                !room.is_member(user) && room.owner != *user && !invited
+            }
+            _ => false,
+        }
     }
 
     fn names_unknown(&self, call: &Call) -> bool {

@@ -35,7 +35,10 @@ impl Watcher<'_> {
             Event::ReceiveInvitation { extension_info, .. } => {
                 self.hit_if(!extension_info.is_empty(), ExtensionInfoReceived)
             }
-            Event::KickedOffLine { .. } => self.facts.session_over(device),
+            Event::KickedOffLine { .. } => {
+                self.hit(Evicted);
+                self.evicted(device);
+            }
             Event::InvitationAccepted { .. }
             | Event::InvitationRejected { .. }
             | Event::InvitationTimeout { .. }
