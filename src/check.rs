@@ -16,6 +16,7 @@ mod follow;
 mod handled;
 mod history;
 mod list_fold;
+pub mod marks;
 mod matching;
 mod one_outcome;
 mod payloads;

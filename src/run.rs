@@ -10,6 +10,7 @@ pub mod sweep;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::check::marks::{self, EmptyClaim};
 use crate::check::{self, Finding};
 use crate::file::FileError;
 use crate::plan::{Place, Plan, RequirementId, Source, WorldName, compile};
@@ -203,6 +204,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// How many more of the same kinds the checks found.
     pub findings_left_out: usize,
+    /// What it claims to show and did not come to.
+    pub empty_claims: Vec<EmptyClaim>,
     /// What became of its snapshot.
     pub snapshot: SnapshotOutcome,
     /// What is wrong with the file or the harness, or why the run is unsupported, as text for people.
@@ -271,6 +274,7 @@ impl Outcome {
             verdict: Verdict::Pass,
             findings: Vec::new(),
             findings_left_out: 0,
+            empty_claims: Vec::new(),
             snapshot: SnapshotOutcome::NotCompared,
             problem: None,
             extent: Extent::default(),
@@ -375,8 +379,12 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe) -> Result<Outcome, 
         SnapshotOutcome::New { .. } => ci,
         _ => false,
     };
+    outcome.empty_claims = marks::empty_claims(&trace);
     if wrong || another {
         outcome.verdict = Verdict::Fail;
+    } else if !outcome.empty_claims.is_empty() {
+        // What is wrong is told before what is missing.
+        outcome.verdict = Verdict::Inconclusive;
     }
     if recipe.keep_traces || !outcome.verdict.is_well() {
         outcome.trace = Some(Arc::new(trace));

@@ -68,7 +68,7 @@ impl Drop for Folder {
 
 const GOOD: &str = "version: 1
 title: A call.
-covers: [INV-1]
+covers: [INV-3]
 tags: [basics]
 users:
   alice: {devices: [web]}

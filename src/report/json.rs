@@ -60,6 +60,18 @@ pub fn outcome(outcome: &Outcome) -> Value {
             })
         })
         .collect::<Vec<_>>();
+    let empty_claims = outcome
+        .empty_claims
+        .iter()
+        .map(|empty| {
+            json!({
+                "requirement": &*empty.claim.requirement.0,
+                "line": empty.claim.place.line,
+                "column": empty.claim.place.column,
+                "missing": empty.missing.iter().map(|mark| mark.words()).collect::<Vec<_>>(),
+            })
+        })
+        .collect::<Vec<_>>();
     json!({
         "path": outcome.path,
         "title": outcome.title,
@@ -69,6 +81,7 @@ pub fn outcome(outcome: &Outcome) -> Value {
         "seedsRun": outcome.seeds_run,
         "findings": findings,
         "findingsLeftOut": outcome.findings_left_out,
+        "emptyClaims": empty_claims,
         "snapshot": snapshot(&outcome.snapshot),
         "problem": outcome.problem.as_ref().map(|problem| match problem {
             Problem::Scenario(diagnostics) => diagnostics.render(false),

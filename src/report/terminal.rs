@@ -98,6 +98,14 @@ pub fn details(outcome: &Outcome, page: Page) -> String {
     if more > 0 {
         let _ = writeln!(text, "\nand {}", counted(more as u64, "more finding", "more findings"));
     }
+    for empty in &outcome.empty_claims {
+        let pointed = pointed(Level::ERROR, &empty.message(), &outcome.source, empty.claim.place, outcome, page);
+        let _ = writeln!(text, "\n{pointed}");
+    }
+    if !outcome.empty_claims.is_empty() {
+        let help = "make it happen in the steps, or take the requirement out of `covers`";
+        let _ = writeln!(text, "{} {help}", page.paint(STRONG, "help:"));
+    }
     text.push_str(&snapshot(outcome, page));
     if matches!(outcome.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::HarnessError) {
         let _ = writeln!(text, "\n{} {}", page.paint(STRONG, "repeat it:"), repeat(&outcome.path, outcome.seed.0));

@@ -42,7 +42,7 @@ impl Drop for Folder {
 
 const GOOD: &str = "version: 1
 title: A call.
-covers: [INV-1]
+covers: [INV-3]
 users:
   alice: {devices: [web]}
   bob: {devices: [phone]}
