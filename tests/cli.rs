@@ -287,7 +287,8 @@ fn the_schema_is_json() {
 
 #[test]
 fn requirements_name_the_scenarios_that_show_them() {
-    let folder = Folder::with_a_call("requirements");
+    let folder = Folder::new("requirements");
+    folder.write("scenarios/a.yaml", "version: 1\ntitle: A claim.\ncovers: [INV-1]\n");
     folder.check_says("requirements --id INV-1", 0, &["INV-1 ", "MUST · DOC", "- scenarios/a.yaml", "1 requirement;"]);
     folder.check_says(
         "requirements --id EVT-9 --uncovered",
