@@ -22,6 +22,7 @@ mod one_outcome;
 mod payloads;
 mod quiescence;
 mod recipients;
+mod refusals;
 mod responses;
 mod results;
 mod revisions;
@@ -113,6 +114,7 @@ pub struct AlwaysCheck {
 /// The always-checks.
 pub const CHECKS: &[AlwaysCheck] = &[
     responses::CHECK,
+    refusals::CHECK,
     sessions::CHECK,
     revisions::CHECK,
     recipients::CHECK,

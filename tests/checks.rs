@@ -9,7 +9,9 @@ use convoke::plan::compile::compile;
 use convoke::protocol::call::{Call, InvitationPage, Reply};
 use convoke::protocol::event::{Event, Invitation, RoomInfo, StampedEvent};
 use convoke::protocol::message::{ClientMessage, Content, ServerMessage};
-use convoke::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, OperationName, Revision};
+use convoke::protocol::vocabulary::{
+    ApiError, ErrorCode, EventName, InvitationCode, InvitationStatus, OperationName, Revision,
+};
 use convoke::scenario;
 use convoke::seed::Seed;
 use convoke::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
@@ -40,6 +42,7 @@ steps:
   - {at: 10s, device: alice.web, cancelInvitation: {roomId: r1, userIdList: [erin]}}
   - {at: 11s, device: bob.phone, enterRoom: {roomId: r1}}
   - {at: 12s, device: dave.phone, reject: {roomId: r1}, fails: -2311}
+  - {at: 13s, device: carol.phone, reject: {roomId: r1}, fails: -2311}
 ";
 
 fn run(text: &str) -> Trace {
@@ -649,4 +652,24 @@ steps:
     assert!(trace.moments.iter().any(killed));
     let findings = check::judge(&trace).findings;
     assert!(findings.is_empty(), "{}", shown(&findings));
+}
+
+#[test]
+fn a_refusal_that_tells_whether_somebody_is_called_is_found() {
+    finds("refusals", "SEC-2", |trace| {
+        let (_, answer) = request(trace, "carol.phone", OperationName::Reject, 1);
+        change_answer(trace, answer, |response| {
+            response.result = Err(ApiError::new(ErrorCode::REQUEST_ID_INVALID, "this call is for somebody else"));
+        });
+    });
+}
+
+#[test]
+fn a_refusal_that_speaks_of_a_camera_is_found() {
+    finds("refusals", "ERR-5", |trace| {
+        let (_, answer) = request(trace, "dave.phone", OperationName::Reject, 1);
+        change_answer(trace, answer, |response| {
+            response.result = Err(ApiError::new(ErrorCode::PERMISSION_DENIED, "no permission"));
+        });
+    });
 }

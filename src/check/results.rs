@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde_json::Value;
+
 use super::matching::{asks_nothing, code_differences, differences, matches, phrase, pretty, restricted};
 use super::{Difference, Finding, Findings};
 use crate::plan::{Action, DeviceIndex, ExpectedOutcome, ExpectedResult, Step, Trigger, When};
-use crate::protocol::call::CallNo;
-use crate::protocol::call::Reply;
-use crate::protocol::message::ConnectionNo;
-use crate::protocol::message::{ClientMessage, ServerMessage};
+use crate::protocol::call::{CallNo, Reply};
+use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
 use crate::protocol::vocabulary::{ApiError, ErrorCode, EventName, OperationName, RequestId, RoomId};
 use crate::trace::{Moment, Occurrence, Stage, Trace};
 
@@ -128,7 +128,7 @@ fn judge_result(
         (ExpectedOutcome::Unanswered, Some((moment, _))) => moment > record.body_end,
         (ExpectedOutcome::Fails(code), Some((_, Err(error)))) => error.code == *code,
         (ExpectedOutcome::Returns(pattern), Some((_, Ok(reply)))) => {
-            asks_nothing(pattern) || reply.is_some_and(|reply| matches(pattern, &reply.to_api_json()))
+            asks_nothing(pattern) || reply.is_some_and(|reply| shows(pattern, reply))
         }
         _ => false,
     };
@@ -195,6 +195,16 @@ fn detail(expected: &[ExpectedResult], answer: Option<(usize, Answer<'_>)>) -> (
         }
         Err(_) => (String::new(), Some(Difference { expected: wish(expected), seen: outcome(answer) })),
     }
+}
+
+/// INV-3: a map of codes has exactly the users that were asked for; everything else may have more than was expected.
+fn shows(pattern: &Value, reply: &Reply) -> bool {
+    let seen = reply.to_api_json();
+    let surplus = match (reply, pattern.as_object(), seen.as_object()) {
+        (Reply::Invited(_), Some(wanted), Some(seen)) if !wanted.contains_key("not") => seen.len() > wanted.len(),
+        _ => false,
+    };
+    !surplus && matches(pattern, &seen)
 }
 
 fn wish(expected: &[ExpectedResult]) -> String {
