@@ -35,6 +35,7 @@ marks! {
     AttendeesEditedWithEntries "the attendees of a room with entries were edited",
     AttendeeCalled "a scheduled attendee was called",
     ListedWithUncalledAttendee "the list of a room with an attendee who was never called was read",
+    NotEnteredAsked "somebody asked who is awaited and not in the room",
     MovedToAnotherDevice "a user entered the room that it was in from another device",
     EnteredWhileElsewhere "a user who was in one room tried to enter another",
 
@@ -122,14 +123,15 @@ marks! {
     EntriesListed "a list with entries was read",
     RepeatedEntryListed "a list of several entries was read in which one had been called again",
     CountRefusable "a page size that is no non-negative integer was given",
-    CountLimitedThePage "more entries were there than the default or the largest page takes",
+    CountLimitedThePage "more entries were there than one page of the size asked for takes",
     CursorMalformed "a cursor that nobody gave out was shown",
+    CursorAfterRestart "a cursor from before a restart of the server was shown",
     CursorForeign "a cursor of another room, life of the room or caller was shown",
     ListNearDeadline "a list was read within a millisecond of a deadline",
     RemovedEntryUnlisted "a list was read from which an entry had been removed",
     EndedEntryListed "a list with an entry that had ended was read",
-    InviteeOutsideListed "an invitee outside the room read the list",
-    InviteeOutsideListedAmongOthers "an invitee outside the room read the list while others were in it",
+    InviteeOutsideListed "an invitee outside the room asked for the list",
+    InviteeOutsideListedAmongOthers "an invitee outside the room asked for the list while others were in it",
     ListWithoutRight "a user without the right to it read the list",
 
     // Events.
