@@ -294,7 +294,6 @@ impl Watcher<'_> {
             self.lane(device).arrived = true;
         }
         if resumed {
-            self.hit(Resumed);
             self.hit_if(self.crashes > 0, ResumedAfterCrash);
             let suppressed =
                 before.suspended.is_some_and(|suspended| {

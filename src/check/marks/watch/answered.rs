@@ -149,10 +149,7 @@ impl Watcher<'_> {
                     self.look_at_new_call(device, room_id, user, newest.as_ref());
                     self.begin(device, room_id, user, received, timeout, None);
                 }
-                InvitationCode::AlreadyInInvitationList => {
-                    self.hit(CodeOne);
-                    self.hit_if(newest.is_some_and(|call| call.end == End::Accepted), CalledWithinGrace);
-                }
+                InvitationCode::AlreadyInInvitationList => self.hit(CodeOne),
                 InvitationCode::AlreadyInConference => self.hit(CodeTwo),
             }
         }
