@@ -42,16 +42,19 @@ impl EmptyClaim {
     }
 }
 
+/// The marks among the wanted ones that a trace hits.
+#[must_use]
+pub fn hits(trace: &Trace, wanted: BTreeSet<Mark>) -> BTreeSet<Mark> {
+    if wanted.is_empty() { wanted } else { watch::hits(trace, wanted) }
+}
+
 /// The claims of a scenario that its run did not bear out, in the order of the file.
 #[must_use]
 pub fn empty_claims(trace: &Trace) -> Vec<EmptyClaim> {
     let claims = &trace.plan.covers;
     let wanted: BTreeSet<Mark> =
         claims.iter().flat_map(|claim| table::needs(&claim.requirement.0)).flat_map(|marks| *marks).copied().collect();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let hits = watch::hits(trace, wanted);
+    let hits = hits(trace, wanted);
     claims
         .iter()
         .filter_map(|claim| {
@@ -61,3 +64,6 @@ pub fn empty_claims(trace: &Trace) -> Vec<EmptyClaim> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

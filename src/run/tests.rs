@@ -136,6 +136,19 @@ fn what_a_check_calls_wrong_is_never_recorded() {
 }
 
 #[test]
+fn a_claim_that_nothing_shows_is_inconclusive_unless_something_is_wrong() {
+    let claiming = |text: &str| text.replace("[INV-3]", "[INV-3, CAN-5]");
+    let folder = Folder::new("claims", &[("a.yaml", &claiming(GOOD)), ("b.yaml", &claiming(&bad()))]);
+    let recipe = |seed| Recipe { seed, snapshots: SnapshotMode::Off, ..Recipe::default() };
+    let outcomes = folder.run(&recipe(OWN_SEED), false);
+    check_verdicts(&outcomes, &[Verdict::Inconclusive, Verdict::Fail]);
+    assert_eq!(outcomes[0].empty_claims[0].claim.place.line, 3);
+    assert!(!outcomes[0].verdict.is_well());
+    // Claims are held to the scenario's own seed.
+    check_verdicts(&folder.run(&recipe(Seed(7)), false), &[Verdict::Pass, Verdict::Fail]);
+}
+
+#[test]
 fn a_world_that_is_left_out_is_unsupported() {
     let folder = Folder::new("worlds", &[("a.yaml", &format!("{GOOD}worlds: [live]\n"))]);
     check_verdicts(&folder.run(&Recipe::default(), false), &[Verdict::Unsupported]);

@@ -102,6 +102,13 @@ impl Recorder {
             .at(millis + 40, Occurrence::Returned { device, call: number, result })
     }
 
+    /// The server answers a login.
+    pub(crate) fn logs_in(self, millis: u64, device: &str, connection: u32, resumed: bool) -> Self {
+        let (device, connection) = (self.device(device), ConnectionNo(connection));
+        let message = ServerMessage::LoggedIn { session: "s".into(), resumed };
+        self.at(millis, Occurrence::ServerSent { device, connection, message })
+    }
+
     pub(crate) fn sends(self, millis: u64, devices: &[&str], event: &StampedEvent) -> Self {
         devices.iter().fold(self, |recorder, device| {
             let (device, connection) = (recorder.device(device), ConnectionNo(1));

@@ -73,6 +73,8 @@ pub(super) struct Watcher<'t> {
     awaited: BTreeSet<(DeviceIndex, RequestId)>,
     /// Who gave out which cursor: the room, its life, and the caller.
     cursors: BTreeMap<Cursor, (RoomId, u32, UserId)>,
+    /// Cursors that were given out before the last crash.
+    old_cursors: BTreeSet<Cursor>,
     /// Deadlines to come.
     due: BTreeSet<(Instant, RoomId, u32, UserId, AttemptNo)>,
     /// All deadlines, past ones included.
@@ -113,6 +115,7 @@ pub(super) fn hits(trace: &Trace, wanted: BTreeSet<Mark>) -> BTreeSet<Mark> {
         requests: BTreeMap::new(),
         awaited: BTreeSet::new(),
         cursors: BTreeMap::new(),
+        old_cursors: BTreeSet::new(),
         due: BTreeSet::new(),
         deadlines: BTreeSet::new(),
         last_reached: BTreeMap::new(),
@@ -291,7 +294,6 @@ impl Watcher<'_> {
             self.lane(device).arrived = true;
         }
         if resumed {
-            self.hit(Resumed);
             self.hit_if(self.crashes > 0, ResumedAfterCrash);
             let suppressed =
                 before.suspended.is_some_and(|suspended| {
@@ -365,6 +367,7 @@ impl Watcher<'_> {
         self.down = Some(self.now);
         self.crashes += 1;
         self.last_crash = Some(self.now);
+        self.old_cursors = self.cursors.keys().cloned().collect();
         let rings = self.facts.rooms().any(|(_, room)| room.live().any(|(_, call)| call.deadline.is_some()));
         self.hit_if(rings, CrashedWhileRinging);
         self.hit_if(!self.answered_changes.is_empty(), CrashAfterAnswer);

@@ -125,13 +125,7 @@ impl Watcher<'_> {
             Call::Accept { room_id, attempt } => self.answer(device, room_id, attempt.as_ref(), true),
             Call::Reject { room_id, attempt, .. } => self.answer(device, room_id, attempt.as_ref(), false),
             Call::EnterRoom { room_id, .. } => self.not_entered(&user, room_id, code),
-            Call::GetInvitationList { room_id, .. } => {
-                let without = self.facts.room(room_id).is_some_and(|room| {
-                    let called = room.newest(&user).is_some_and(|call| call.is_live() || call.end == End::Accepted);
-                    !room.is_member(&user) && !(called && room.newest(&user).is_some_and(|call| call.listed))
-                });
-                self.hit_if(without, ListWithoutRight);
-            }
+            Call::GetInvitationList { room_id, .. } => self.list_from_outside(device, room_id),
             _ => {}
         }
     }
@@ -155,10 +149,7 @@ impl Watcher<'_> {
                     self.look_at_new_call(device, room_id, user, newest.as_ref());
                     self.begin(device, room_id, user, received, timeout, None);
                 }
-                InvitationCode::AlreadyInInvitationList => {
-                    self.hit(CodeOne);
-                    self.hit_if(newest.is_some_and(|call| call.end == End::Accepted), CalledWithinGrace);
-                }
+                InvitationCode::AlreadyInInvitationList => self.hit(CodeOne),
                 InvitationCode::AlreadyInConference => self.hit(CodeTwo),
             }
         }
@@ -414,16 +405,28 @@ impl Watcher<'_> {
 
     // ---- lists ---------------------------------------------------------------------------------------------------
 
+    /// Somebody outside the room who is called to it asks for the list, whatever it comes to.
+    fn list_from_outside(&mut self, device: DeviceIndex, room_id: &RoomId) {
+        let user = self.facts.user(device);
+        let Some(room) = self.facts.room(room_id) else { return };
+        let called = room.newest(user).is_some_and(|call| call.is_live() || call.listed && call.end == End::Accepted);
+        let (outside, entries) = (!room.is_member(user), room.listed().count());
+        self.hit_if(outside && called, InviteeOutsideListed);
+        self.hit_if(outside && called && entries > 1, InviteeOutsideListedAmongOthers);
+        self.hit_if(outside && !called, ListWithoutRight);
+    }
+
     fn listed(&mut self, device: DeviceIndex, call: &Call, page: &InvitationPage) {
         let Call::GetInvitationList { room_id, cursor, count } = call else { return };
         let user = self.facts.user(device).clone();
         let items = &page.invitation_list;
+        self.list_from_outside(device, room_id);
         let Some(room) = self.facts.room(room_id) else { return };
         let bounds = &self.trace.plan.service.bounds;
         let (inside, life, entries) = (room.is_member(&user), room.lives, room.listed().count());
         let uncalled = room.attendees.iter().any(|attendee| room.newest(attendee).is_none());
-        let limit = if *count == 0.0 { bounds.page_default } else { bounds.page_max };
-        let limited = entries as u64 > limit && (*count == 0.0 || *count > bounds.page_max as f64);
+        let size = if *count == 0.0 { bounds.page_default as f64 } else { count.min(bounds.page_max as f64) };
+        let limited = entries as f64 > size;
         let removed = room.entries().any(|(_, call)| !call.listed);
         let ended = items.iter().any(|item| item.invitation.status != InvitationStatus::Pending);
         let again = items.len() > 1 && items.iter().any(|item| item.attempt > AttemptNo(1));
@@ -440,8 +443,6 @@ impl Watcher<'_> {
         self.hit_of_list(ended, EndedEntryListed);
         self.hit_of_list(again, RepeatedEntryListed);
         self.hit_of_list(uncalled, ListedWithUncalledAttendee);
-        self.hit_if(!inside, InviteeOutsideListed);
-        self.hit_if(!inside && entries > 1, InviteeOutsideListedAmongOthers);
         let arrived = self.lane(device).arrived;
         self.hit_of_list(inside && arrived, ReadAfterEntry);
     }

@@ -108,6 +108,7 @@ impl Watcher<'_> {
                     self.look_at_cursor(device, call);
                 }
             }
+            Call::FetchNotEnteredList { .. } => self.hit(NotEnteredAsked),
             _ => {}
         }
         refusable
@@ -127,6 +128,8 @@ impl Watcher<'_> {
         let lives = self.facts.room_ever(room_id).map_or(0, |room| room.lives);
         let own = (room_id.clone(), lives, self.facts.user(device).clone());
         let given = self.cursors.get(cursor).cloned();
+        let old = self.old_cursors.contains(cursor);
+        self.hit_if(old, CursorAfterRestart);
         self.hit_if(given.is_none(), CursorMalformed);
         self.hit_if(given.as_ref().is_some_and(|given| *given != own), CursorForeign);
     }
@@ -150,6 +153,7 @@ impl Watcher<'_> {
                 let cursor = malformed.args.get("cursor");
                 self.hit_if(cursor.is_some_and(|cursor| !cursor.is_string()), CursorMalformed);
             }
+            Some(OperationName::FetchNotEnteredList) => self.hit(NotEnteredAsked),
             _ => {}
         }
         if let Some(OperationName::Accept | OperationName::Reject) = OperationName::from_name(&malformed.operation) {
