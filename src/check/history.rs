@@ -355,9 +355,9 @@ impl<'t> History<'t> {
         slack(self.plan())
     }
 
-    /// Whether the server was dead at any time between two moments.
+    /// The last time between two moments that the server was dead, if it was.
     pub(super) fn outage_within(&self, from: usize, to: usize) -> Option<Outage> {
-        self.outages.iter().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
+        self.outages.iter().rev().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
     }
 }
 
