@@ -7,6 +7,7 @@ use super::follow::{Attempt, AttemptEnd, Change, Followed, Outcome, Scene, Timeo
 use super::history::{History, SessionNo};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::vocabulary::InvitationStatus;
+use crate::time::Instant;
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "deadlines",
@@ -84,7 +85,7 @@ impl Deadlines {
             // TMO-6: what became due while the server was dead comes at its start.
             let up = history.outage_within(due, delivery.moment).and_then(|outage| outage.to);
             let bound = up.map_or(latest, |up| latest.max(history.at(up))) + history.slack();
-            if sent > bound && was_connected(history, delivery.session, history.moment_at(bound), delivery.moment) {
+            if sent > bound && was_connected(history, delivery.session, bound, delivery.moment) {
                 self.findings.add(|| {
                     Finding::of(
                         &CHECK,
@@ -143,8 +144,7 @@ impl Deadlines {
         let due = history.moment_at(latest);
         let parties = [Some(attempt.invitee), attempt.inviter];
         let witness = parties.into_iter().flatten().flat_map(|user| history.sessions_of(user)).find(|session| {
-            history.session(**session).began.latest < due
-                && was_connected(history, **session, history.moment_at(bound), end - 1)
+            history.session(**session).began.latest < due && was_connected(history, **session, bound, end - 1)
         });
         let Some(witness) = witness else { return };
         self.findings.add(|| {
@@ -163,11 +163,11 @@ impl Deadlines {
     }
 }
 
-/// Whether one connection of the session stood all the time between two moments.
-fn was_connected(history: &History<'_>, session: SessionNo, from: usize, to: usize) -> bool {
+/// Whether one connection of the session stood all the time from then until a moment.
+fn was_connected(history: &History<'_>, session: SessionNo, from: Instant, to: usize) -> bool {
     history
         .session(session)
         .attachments
         .iter()
-        .any(|attachment| attachment.from <= from && attachment.to.is_none_or(|gone| gone > to))
+        .any(|attachment| history.at(attachment.from) <= from && attachment.to.is_none_or(|gone| gone > to))
 }

@@ -148,6 +148,9 @@ impl<'t> Follower<'_, 't> {
         self.room.learn_id(self.history, revealed);
         let missing = revealed.revision.0.saturating_sub(self.room.revision.0 + 1);
         let window = Span { earliest: self.floor.min(latest), latest };
+        if self.is_silent(revealed) && self.fill(missing + 1, window) {
+            return self.judge(revealed, None);
+        }
         if missing > 0 && !self.fill(missing, window) {
             self.room.lose_certainty(Revision(revealed.revision.0 - 1));
         }
@@ -155,7 +158,13 @@ impl<'t> Follower<'_, 't> {
         let earliest = found.earliest.max(window.earliest).min(latest);
         let when = Span { earliest, latest };
         self.commit(revealed.revision, when, found.cause, &revealed.deliveries, &found.changes, false, found.complete);
-        for ask in revealed.asks.iter().copied().filter(|ask| Some(*ask) != found.cause) {
+        self.floor = self.floor.max(when.earliest);
+        self.judge(revealed, found.cause);
+    }
+
+    /// Shows the requests that were judged after a commit and did not lead to it.
+    fn judge(&mut self, revealed: &Revealed, cause: Option<usize>) {
+        for ask in revealed.asks.iter().copied().filter(|ask| Some(*ask) != cause) {
             let asked = &self.history.asks[ask];
             let judged = Judged { history: self.history, attempts: self.attempts, room: &self.room, ask: asked };
             self.watcher.judged(&judged);
@@ -164,7 +173,15 @@ impl<'t> Follower<'_, 't> {
                 self.floor = self.floor.max(span.earliest);
             }
         }
-        self.floor = self.floor.max(when.earliest);
+    }
+
+    /// Whether only the number of a commit is known: nobody heard of it, and no request that may have led to it succeeded.
+    fn is_silent(&self, revealed: &Revealed) -> bool {
+        revealed.deliveries.is_empty()
+            && !revealed
+                .asks
+                .iter()
+                .any(|ask| self.history.asks[*ask].success().is_some_and(|(call, _)| call.operation().changes_state()))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a scene, which borrow from different owners")]

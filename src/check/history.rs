@@ -73,6 +73,8 @@ pub(super) struct Session {
     pub(super) ended: Option<Ended>,
     /// The connections that it had, in order; they do not overlap.
     pub(super) attachments: Vec<Attachment>,
+    /// The stretches in which it may have been connected unseen: a login was carried out or not, and never answered.
+    unanswered_logins: Vec<Span>,
     /// Its events in the order of their numbers, as indices of [`History::deliveries`]: the first transmission of each.
     pub(super) heard: Vec<usize>,
     /// The numbers of those events.
@@ -321,6 +323,12 @@ impl<'t> History<'t> {
             .any(|attachment| attachment.from <= to && attachment.to.is_none_or(|gone| gone >= from))
     }
 
+    /// The same, or whether it may have been: a login that was never answered may have been carried out.
+    pub(super) fn may_be_connected_within(&self, session: SessionNo, from: usize, to: usize) -> bool {
+        self.connected_within(session, from, to)
+            || self.session(session).unanswered_logins.iter().any(|login| login.earliest <= to && login.latest >= from)
+    }
+
     /// Whether the server owes a session what was committed for it then: it has a connection at the end, or long enough
     /// after the commit, or was sent something newer of the same instance.
     pub(super) fn owes(&self, session: SessionNo, when: Span, instance: InstanceId, revision: Revision) -> bool {
@@ -347,9 +355,9 @@ impl<'t> History<'t> {
         slack(self.plan())
     }
 
-    /// Whether the server was dead at any time between two moments.
+    /// The last time between two moments that the server was dead, if it was.
     pub(super) fn outage_within(&self, from: usize, to: usize) -> Option<Outage> {
-        self.outages.iter().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
+        self.outages.iter().rev().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
     }
 }
 

@@ -126,7 +126,7 @@ impl Payload<'_, '_, '_> {
         if !info.password.is_empty() && event.name() != EventName::ReceiveInvitation {
             self.wrong(&["SEC-4"], "roomInfo.password is not blank", None);
         }
-        if !before.is_complete() {
+        if !before.is_complete() || !self.scene.complete {
             return;
         }
         if let Some(owner) = before.owner {

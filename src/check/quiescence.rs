@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::final_lists::{self, Traversal};
 use super::follow::{Followed, Room};
-use super::history::{History, Map};
+use super::history::{History, Map, Span};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::protocol::call::ListItem;
 use crate::protocol::vocabulary::{ErrorCode, InvitationStatus, RoomId, UserId};
@@ -102,11 +102,14 @@ impl Quiescence {
     }
 }
 
-/// Whether the reader is in the room by the commits: a device may not know yet that its session is over.
+/// Whether the reader is surely in the room by the commits: a device may not know yet that its session is over.
 fn is_member(history: &History<'_>, living: &Map<&RoomId, &Room<'_>>, list: &Traversal) -> bool {
+    let Some(room) = living.get(&list.room) else { return false };
     let user = history.user_of(list.device);
-    let member = living.get(&list.room).and_then(|room| room.members.get(&user)).and_then(|member| member.session);
-    member.is_some_and(|session| history.device_of(session) == list.device && history.session(session).ended.is_none())
+    let session = room.members.get(&user).and_then(|member| member.session);
+    let now = Span { earliest: list.moment, latest: list.moment };
+    session.is_some_and(|session| history.device_of(session) == list.device)
+        && room.has_member(history, user, now) == Some(true)
 }
 
 fn shown(items: &[ListItem]) -> Vec<(&UserId, InvitationStatus)> {

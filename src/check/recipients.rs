@@ -152,19 +152,17 @@ fn may_hear(scene: &Scene<'_, '_>, number: usize) -> bool {
     let session = delivery.session;
     let user = scene.history.session(session).user;
     let member = scene.before.members.get(&user);
-    let is_member = match member {
-        Some(member) => member.session.is_none_or(|known| known == session) || member.since < scene.before.certain_from,
+    let may_be_member = match member {
+        Some(member) => member.session.is_none() || member.since < scene.before.certain_from,
         None => !scene.before.is_complete(),
     };
-    match &delivery.event.event {
-        // The device that entered or moved may hear of roles and attendees from its own entry on.
+    let is_member = may_be_member || member.is_some_and(|member| member.session == Some(session));
+    let event = &delivery.event.event;
+    match event {
         Event::UserRoleChanged { .. } | Event::ScheduleAttendeesChanged { .. } => is_member,
         Event::KickedOutOfRoom { .. } => true,
-        Event::RemoteUserEnterRoom { .. } | Event::RemoteUserLeaveRoom { .. } | Event::RoomDismissed { .. } => {
-            !scene.complete && is_member
-        }
+        _ if event.name().is_list() || !event.name().is_point() => may_be_member || (!scene.complete && is_member),
         _ if scene.complete => false,
-        event if event.name().is_list() => is_member,
         // Who called is not known where the call itself was never seen.
         _ => delivery.invitee.is_some_and(|invitee| {
             scene.before.entries.get(&invitee).and_then(|entry| entry.attempt).is_none_or(|attempt| {

@@ -109,7 +109,7 @@ fn untimely(
             return Some((&["DEV-7", "REC-1"], "although its session began after the attempt".to_owned()));
         }
         let end = attempt.ends.first()?;
-        if end.when.is_before(began) || history.connected_within(session, began.earliest, end.when.latest) {
+        if end.when.is_before(began) || history.may_be_connected_within(session, began.earliest, end.when.latest) {
             return None;
         }
         let what = "although the attempt began and ended while it was suspended";

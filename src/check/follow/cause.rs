@@ -63,6 +63,8 @@ pub(super) fn find(
                     Some(_) => 0,
                     // What has ended does not come back, whatever else is not certain.
                     None if ended && attempt.is_some() => 0,
+                    // IDM-3: most likely the winner says it again.
+                    None if ended && meant.is_some_and(|one| attempts[one].ends[0].by == Some(asked.device)) => 0,
                     None if ended => 1,
                     None => 2,
                 }

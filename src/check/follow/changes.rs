@@ -72,9 +72,7 @@ impl<'t> Work<'_, 't> {
             }
             Call::EnterRoom { .. } => {
                 let session = ask.session;
-                let moved = self.room.members.get(&caller).is_some_and(|member| {
-                    member.session.is_none_or(|before| history.online(before, self.window) != Sure::No)
-                });
+                let moved = self.moved(caller);
                 self.enter(caller, session, moved);
             }
             Call::ExitRoom { .. } => self.changes.push(Change::Left { user: caller }),
@@ -175,6 +173,18 @@ impl<'t> Work<'_, 't> {
             self.changes.push(Change::Ended { attempt, end: AttemptEnd { operator, ..end } });
         }
         self.changes.push(Change::Destroyed);
+    }
+
+    /// Whether an entry moves the user here from another device (ROOM-8): what is told says so, or what was known before.
+    fn moved(&self, user: UserNo) -> bool {
+        let told =
+            |name: EventName| self.revealed.deliveries.iter().any(|one| self.history.deliveries[*one].name() == name);
+        if told(EventName::RemoteUserEnterRoom) || told(EventName::KickedOutOfRoom) {
+            return told(EventName::KickedOutOfRoom);
+        }
+        self.room.members.get(&user).is_some_and(|member| {
+            member.session.is_none_or(|before| self.history.online(before, self.window) != Sure::No)
+        })
     }
 
     fn enter(&mut self, user: UserNo, session: Option<super::super::history::SessionNo>, moved: bool) {
@@ -299,7 +309,13 @@ impl<'t> Work<'_, 't> {
         for (user, (how, number)) in ends {
             let attempt = self.current(user);
             let end = self.end(how, None, Some(number));
-            complete &= !matches!(how, Outcome::Cancelled | Outcome::Revoked);
+            // An acceptance that no member heard of may have been an entry (ACC-4).
+            let told_to_members = self.told(user, |name| name == EventName::InvitationStatusChanged).is_some();
+            complete &= match how {
+                Outcome::Accepted => told_to_members,
+                Outcome::Rejected | Outcome::TimedOut => true,
+                Outcome::Cancelled | Outcome::Revoked => false,
+            };
             self.changes.push(Change::Ended { attempt, end });
         }
         left.sort_unstable();

@@ -224,6 +224,7 @@ impl<'t> Reader<'t> {
             began: when,
             ended: None,
             attachments: Vec::new(),
+            unanswered_logins: Vec::new(),
             heard: Vec::new(),
             numbers: Vec::new(),
             suspended: None,
@@ -292,6 +293,7 @@ impl<'t> Reader<'t> {
             }
             let from = self.window_end(session).map_or(asked, |window| window.when.earliest.min(asked));
             let session = &mut self.history.sessions[session.index()];
+            session.unanswered_logins.push(Span { earliest: asked, latest: index });
             if session.ended.is_none() && session.attachments.last().is_none_or(|attachment| attachment.to.is_some()) {
                 let when = Span { earliest: from, latest: usize::MAX };
                 session.ended = Some(Ended { when, how: HowEnded::Replaced });
