@@ -1,5 +1,7 @@
 //! Where a plan happens. A world differs from another in delivery and clock alone, and holds no opinion of what it sees.
 
+#[cfg(feature = "net")]
+pub mod driver;
 pub mod sim;
 
 use crate::plan::Place;

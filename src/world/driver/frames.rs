@@ -1,0 +1,123 @@
+//! Frames over any byte stream: WebSocket messages, or lines of JSON.
+//!
+//! Knows nothing of what the frames say. A frame that is too long or no UTF-8 is an error with a reason, never a panic.
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
+use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "convoke.v1";
+
+/// What travels in one piece.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Frame {
+    /// A message.
+    Text(String),
+    /// Answered by a pong.
+    Ping,
+    /// Answers a ping.
+    Pong,
+    /// The other end hangs up, and says why.
+    Close(String),
+}
+
+/// Why a frame could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The stream failed.
+    #[error("the connection failed: {0}")]
+    Io(String),
+    /// The other end does not keep to the framing.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// How much a WebSocket may read at once and in all.
+#[must_use]
+pub fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
+    // A small read buffer: 8 KiB instead of 133 KiB for a pair of idle connections.
+    WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .max_message_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max))
+}
+
+/// Both directions of a WebSocket.
+pub fn websocket<S>(
+    stream: WebSocketStream<S>,
+) -> (impl Sink<Frame, Error = FrameError> + Send + Unpin, impl Stream<Item = Result<Frame, FrameError>> + Send + Unpin)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (sink, stream) = stream.split();
+    let sink = sink.sink_map_err(|error| FrameError::Io(error.to_string())).with(|frame: Frame| {
+        std::future::ready(Ok(match frame {
+            Frame::Text(text) => Message::text(text),
+            Frame::Ping => Message::Ping(Vec::new().into()),
+            Frame::Pong => Message::Pong(Vec::new().into()),
+            Frame::Close(reason) => Message::Close(Some(close_frame(&reason))),
+        }))
+    });
+    let stream = stream.map(|message| match message {
+        Ok(Message::Text(text)) => Ok(Frame::Text(text.to_string())),
+        Ok(Message::Binary(_)) => Err(FrameError::Malformed("messages are text frames, not binary ones".to_owned())),
+        Ok(Message::Ping(_)) => Ok(Frame::Ping),
+        Ok(Message::Pong(_) | Message::Frame(_)) => Ok(Frame::Pong),
+        Ok(Message::Close(frame)) => Ok(Frame::Close(frame.map(|f| f.reason.to_string()).unwrap_or_default())),
+        Err(error) => Err(malformed_or_io(&error)),
+    });
+    (sink, stream)
+}
+
+fn close_frame(reason: &str) -> CloseFrame {
+    // A control frame carries at most 125 bytes, two of them the code.
+    let mut reason = reason.to_owned();
+    while reason.len() > 120 {
+        reason.pop();
+    }
+    CloseFrame {
+        code: tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode::Normal,
+        reason: reason.into(),
+    }
+}
+
+fn malformed_or_io(error: &tokio_tungstenite::tungstenite::Error) -> FrameError {
+    use tokio_tungstenite::tungstenite::Error;
+    match error {
+        Error::Capacity(_) | Error::Utf8(_) | Error::Protocol(_) => FrameError::Malformed(error.to_string()),
+        _ => FrameError::Io(error.to_string()),
+    }
+}
+
+/// Both directions of lines of JSON. An empty line is a sign of life, and asks for nothing.
+pub fn lines<S>(
+    stream: S,
+    frame_bytes_max: usize,
+) -> (impl Sink<Frame, Error = FrameError> + Send + Unpin, impl Stream<Item = Result<Frame, FrameError>> + Send + Unpin)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (sink, stream) = Framed::new(stream, LinesCodec::new_with_max_length(frame_bytes_max)).split();
+    let sink =
+        sink.sink_map_err(|error: LinesCodecError| FrameError::Io(error.to_string())).with_flat_map(|frame: Frame| {
+            let line = match frame {
+                Frame::Text(text) => Some(text),
+                Frame::Ping | Frame::Pong => Some(String::new()),
+                Frame::Close(_) => None,
+            };
+            futures_util::stream::iter(line.map(Ok))
+        });
+    let stream = stream.map(|line| match line {
+        Ok(line) if line.trim().is_empty() => Ok(Frame::Pong),
+        Ok(line) => Ok(Frame::Text(line)),
+        Err(LinesCodecError::MaxLineLengthExceeded) => Err(FrameError::Malformed("the line is too long".to_owned())),
+        Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(FrameError::Malformed("the line is no UTF-8".to_owned()))
+        }
+        Err(LinesCodecError::Io(error)) => Err(FrameError::Io(error.to_string())),
+    });
+    (sink, stream)
+}

@@ -1,0 +1,378 @@
+//! Drives a [`Service`]: connections on one side, a journal on the other.
+//!
+//! One task owns the node. Connections hand it what they read and write what it says; each has a bounded queue of its own.
+//! Whatever waits is stepped together, its records are made durable in one commit, and only then is anything said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::frames::{Frame, FrameError};
+use super::{Clock, DriverLimits, std_duration};
+use crate::protocol::Node;
+use crate::protocol::codec;
+use crate::protocol::event::PushHint;
+use crate::protocol::message::{ClientMessage, ConnectionNo, Login, ServerMessage};
+use crate::protocol::service::{Record, Service, ServiceInput, ServiceOutput};
+use crate::protocol::vocabulary::{ApiError, ErrorCode};
+use crate::time::Duration;
+
+/// Where records are made durable.
+pub trait Journal: Send {
+    /// Makes the records durable, all or none, before it returns.
+    ///
+    /// # Errors
+    /// When it can't: the server must stop, since nothing behind the records may be said.
+    fn append(&mut self, records: &[Arc<Record>]) -> Result<(), JournalError>;
+}
+
+/// Why records could not be made durable.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal can't be written: {0}")]
+pub struct JournalError(pub String);
+
+/// Says whether a login is who it claims to be.
+pub type Authenticator = Arc<dyn Fn(&Login) -> Result<(), ApiError> + Send + Sync>;
+
+/// Watches what the server does at its end of the wire.
+pub trait Observer: Send + Sync {
+    /// A connection stands.
+    fn opened(&self, connection: ConnectionNo);
+    /// The server takes a message.
+    fn received(&self, connection: ConnectionNo, message: &ClientMessage);
+    /// The server says something.
+    fn sent(&self, connection: ConnectionNo, message: &ServerMessage);
+    /// A connection is gone. `by_server` when the server closed it.
+    fn closed(&self, connection: ConnectionNo, by_server: bool, reason: &str);
+    /// A push notification is asked for.
+    fn push_hint(&self, hint: &PushHint);
+    /// Records were made durable together, which took this long.
+    fn committed(&self, records: usize, took: Duration);
+}
+
+/// What the server task is told.
+enum Input {
+    Opened { connection: ConnectionNo, outbox: mpsc::Sender<Outgoing> },
+    Message { connection: ConnectionNo, message: ClientMessage },
+    Closed { connection: ConnectionNo, reason: String },
+}
+
+enum Outgoing {
+    Message(ServerMessage),
+    Close(&'static str),
+}
+
+/// Lets connections reach a running server.
+#[derive(Clone)]
+pub struct ServerHandle {
+    inputs: mpsc::Sender<Input>,
+    connections: Arc<AtomicU32>,
+    authenticate: Authenticator,
+    limits: DriverLimits,
+}
+
+/// How a server is run.
+pub struct ServerSetup {
+    /// The node. It has not been started.
+    pub service: Service,
+    /// What its last life left.
+    pub records: Vec<Arc<Record>>,
+    /// 32 random bytes for its tokens.
+    pub entropy: [u8; 32],
+    /// Where its records go; none keeps everything in memory.
+    pub journal: Option<Box<dyn Journal>>,
+    /// Its time.
+    pub clock: Clock,
+    /// Who may log in.
+    pub authenticate: Authenticator,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// The driver's bounds.
+    pub limits: DriverLimits,
+}
+
+/// Makes a server: a handle for its connections, and the future that runs it until every handle is gone.
+pub fn server(setup: ServerSetup) -> (ServerHandle, impl Future<Output = Result<(), JournalError>> + Send) {
+    let (sender, receiver) = mpsc::channel(setup.limits.inputs_max);
+    let handle = ServerHandle {
+        inputs: sender,
+        connections: Arc::new(AtomicU32::new(0)),
+        authenticate: setup.authenticate.clone(),
+        limits: setup.limits.clone(),
+    };
+    let actor = Actor {
+        service: setup.service,
+        journal: setup.journal,
+        clock: setup.clock,
+        observer: setup.observer,
+        limits: setup.limits,
+        outboxes: BTreeMap::new(),
+        outputs: Vec::new(),
+        lost: Vec::new(),
+    };
+    (handle, actor.run(receiver, setup.records, setup.entropy))
+}
+
+struct Actor {
+    service: Service,
+    journal: Option<Box<dyn Journal>>,
+    clock: Clock,
+    observer: Arc<dyn Observer>,
+    limits: DriverLimits,
+    outboxes: BTreeMap<ConnectionNo, mpsc::Sender<Outgoing>>,
+    outputs: Vec<ServiceOutput>,
+    /// Connections found to be gone or too slow, of which the node is still to be told.
+    lost: Vec<ConnectionNo>,
+}
+
+impl Actor {
+    async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        records: Vec<Arc<Record>>,
+        entropy: [u8; 32],
+    ) -> Result<(), JournalError> {
+        self.service.step(self.clock.now(), ServiceInput::Started { records, entropy }, &mut self.outputs);
+        self.release().await?;
+        loop {
+            let deadline = self.service.next_deadline().map(|at| self.clock.when(at));
+            let wake = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                input = inputs.recv() => {
+                    let Some(input) = input else { return Ok(()) };
+                    self.take(input);
+                    // Whatever else waits is committed together with it.
+                    for _ in 1..self.limits.batch_max {
+                        let Ok(input) = inputs.try_recv() else { break };
+                        self.take(input);
+                    }
+                }
+                () = wake => self.step(ServiceInput::Deadline),
+            }
+            self.release().await?;
+        }
+    }
+
+    fn step(&mut self, input: ServiceInput) {
+        self.service.step(self.clock.now(), input, &mut self.outputs);
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Opened { connection, outbox } => {
+                self.outboxes.insert(connection, outbox);
+                self.observer.opened(connection);
+                self.step(ServiceInput::Opened { connection });
+            }
+            Input::Message { connection, message } => {
+                if self.outboxes.contains_key(&connection) {
+                    self.observer.received(connection, &message);
+                    self.step(ServiceInput::Message { connection, message });
+                }
+            }
+            Input::Closed { connection, reason } => {
+                if self.outboxes.remove(&connection).is_some() {
+                    self.observer.closed(connection, false, &reason);
+                    self.step(ServiceInput::Closed { connection });
+                }
+            }
+        }
+    }
+
+    /// Makes every record durable, then says what waits behind them.
+    async fn release(&mut self) -> Result<(), JournalError> {
+        loop {
+            let records: Vec<Arc<Record>> = self
+                .outputs
+                .iter()
+                .filter_map(|output| match output {
+                    ServiceOutput::Persist(record) => Some(record.clone()),
+                    _ => None,
+                })
+                .collect();
+            if let (false, Some(mut journal)) = (records.is_empty(), self.journal.take()) {
+                let count = records.len();
+                let began = self.clock.now();
+                let written = tokio::task::spawn_blocking(move || {
+                    let result = journal.append(&records);
+                    (journal, result)
+                });
+                let (journal, result) = written.await.map_err(|error| JournalError(error.to_string()))?;
+                self.journal = Some(journal);
+                result?;
+                self.observer.committed(count, self.clock.now().since(began));
+            }
+            for output in std::mem::take(&mut self.outputs) {
+                self.say(output);
+            }
+            // Who was found gone or too slow while it was spoken to.
+            if self.lost.is_empty() {
+                return Ok(());
+            }
+            for connection in std::mem::take(&mut self.lost) {
+                self.step(ServiceInput::Closed { connection });
+            }
+        }
+    }
+
+    fn say(&mut self, output: ServiceOutput) {
+        match output {
+            ServiceOutput::Persist(_) => {}
+            ServiceOutput::PushHint(hint) => self.observer.push_hint(&hint),
+            ServiceOutput::Close { connection } => {
+                if let Some(outbox) = self.outboxes.remove(&connection) {
+                    let reason = "the session is over, or goes on over another connection";
+                    // A full outbox is closed all the same: dropping it ends the writer.
+                    drop(outbox.try_send(Outgoing::Close(reason)));
+                    self.observer.closed(connection, true, reason);
+                }
+            }
+            ServiceOutput::Send { connection, message } => {
+                let Some(outbox) = self.outboxes.get(&connection) else { return };
+                self.observer.sent(connection, &message);
+                let reason = match outbox.try_send(Outgoing::Message(message)) {
+                    Ok(()) => return,
+                    Err(TrySendError::Full(_)) => "the other end reads too slowly; resume the session to go on",
+                    Err(TrySendError::Closed(_)) => "the connection is gone",
+                };
+                self.outboxes.remove(&connection);
+                self.observer.closed(connection, true, reason);
+                self.lost.push(connection);
+            }
+        }
+    }
+}
+
+impl ServerHandle {
+    /// Serves one connection until it ends. Returns why it ended.
+    pub async fn serve<W, R>(&self, mut sink: W, mut stream: R) -> String
+    where
+        W: Sink<Frame, Error = FrameError> + Send + Unpin,
+        R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
+    {
+        let connection = ConnectionNo(self.connections.fetch_add(1, Ordering::Relaxed) + 1);
+        let (sender, outbox) = mpsc::channel(self.limits.outbox_max);
+        if self.inputs.send(Input::Opened { connection, outbox: sender }).await.is_err() {
+            return "the server is stopping".to_owned();
+        }
+        let reason = self.converse(connection, &mut sink, &mut stream, outbox).await;
+        drop(self.inputs.send(Input::Closed { connection, reason: reason.clone() }).await);
+        drop(sink.send(Frame::Close(reason.clone())).await);
+        reason
+    }
+
+    async fn converse<W, R>(
+        &self,
+        connection: ConnectionNo,
+        sink: &mut W,
+        stream: &mut R,
+        mut outbox: mpsc::Receiver<Outgoing>,
+    ) -> String
+    where
+        W: Sink<Frame, Error = FrameError> + Send + Unpin,
+        R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
+    {
+        let mut heard = tokio::time::Instant::now();
+        let mut logged_in = false;
+        let mut ping = tokio::time::interval(std_duration(self.limits.ping_every));
+        ping.reset();
+        let login_by = heard + std_duration(self.limits.login_patience);
+        loop {
+            let dead_at = heard + std_duration(self.limits.idle_max);
+            let give_up_at = if logged_in { dead_at } else { dead_at.min(login_by) };
+            tokio::select! {
+                biased;
+                outgoing = outbox.recv() => match outgoing {
+                    Some(Outgoing::Message(message)) => {
+                        let text = codec::encode_server(&message);
+                        if let Err(reason) = self.write(sink, Frame::Text(text)).await {
+                            return reason;
+                        }
+                    }
+                    Some(Outgoing::Close(reason)) => return reason.to_owned(),
+                    None => return "the other end reads too slowly; resume the session to go on".to_owned(),
+                },
+                frame = stream.next() => {
+                    heard = tokio::time::Instant::now();
+                    match frame {
+                        None => return "the other end hung up".to_owned(),
+                        Some(Err(error)) => {
+                            if let FrameError::Malformed(reason) = &error {
+                                self.refuse(sink, reason).await;
+                            }
+                            return error.to_string();
+                        }
+                        Some(Ok(Frame::Close(_))) => return "the other end hung up".to_owned(),
+                        Some(Ok(Frame::Ping)) => {
+                            if let Err(reason) = self.write(sink, Frame::Pong).await {
+                                return reason;
+                            }
+                        }
+                        Some(Ok(Frame::Pong)) => {}
+                        Some(Ok(Frame::Text(text))) => {
+                            let message = match codec::decode_client(&text) {
+                                Ok(message) => message,
+                                Err(error) => {
+                                    let reason = format!("the message can't be read: {error}");
+                                    self.refuse(sink, &reason).await;
+                                    return reason;
+                                }
+                            };
+                            if let ClientMessage::Login(login) = &message {
+                                if let Err(error) = (self.authenticate)(login) {
+                                    let reason = format!("the login was refused: {}", error.message);
+                                    let refused = ServerMessage::Refused { error };
+                                    drop(self.write(sink, Frame::Text(codec::encode_server(&refused))).await);
+                                    return reason;
+                                }
+                                logged_in = true;
+                            }
+                            // A full queue of inputs stops this reader, and with it its peer.
+                            if self.inputs.send(Input::Message { connection, message }).await.is_err() {
+                                return "the server is stopping".to_owned();
+                            }
+                        }
+                    }
+                },
+                _ = ping.tick() => {
+                    if let Err(reason) = self.write(sink, Frame::Ping).await {
+                        return reason;
+                    }
+                }
+                () = tokio::time::sleep_until(give_up_at) => {
+                    return if logged_in { "the connection was silent too long" } else { "no login came" }.to_owned();
+                }
+            }
+        }
+    }
+
+    /// Writes a frame; a peer that takes none for the keep-alive bound is gone.
+    async fn write<W>(&self, sink: &mut W, frame: Frame) -> Result<(), String>
+    where
+        W: Sink<Frame, Error = FrameError> + Send + Unpin,
+    {
+        match tokio::time::timeout(std_duration(self.limits.idle_max), sink.send(frame)).await {
+            Ok(sent) => sent.map_err(|error| error.to_string()),
+            Err(_) => Err("the other end reads nothing".to_owned()),
+        }
+    }
+
+    async fn refuse<W>(&self, sink: &mut W, reason: &str)
+    where
+        W: Sink<Frame, Error = FrameError> + Send + Unpin,
+    {
+        let error = ApiError::new(ErrorCode::INVALID_PARAMETER, reason);
+        let refused = ServerMessage::Refused { error };
+        drop(self.write(sink, Frame::Text(codec::encode_server(&refused))).await);
+    }
+}
