@@ -78,7 +78,6 @@ pub enum Occurrence {
         /// On which device.
         device: DeviceIndex,
         /// What.
-        #[serde(with = "json::stamped")]
         event: Arc<StampedEvent>,
     },
     /// A registered handler of the application is called with the event just heard (EVT-9).
@@ -88,7 +87,6 @@ pub enum Occurrence {
         /// Which handler.
         handler: Arc<str>,
         /// What.
-        #[serde(with = "json::stamped")]
         event: Arc<StampedEvent>,
     },
     /// A connection stands, for both ends.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::call::Call;
-use super::event::Event;
+use super::event::{Event, StampedEvent};
 use super::message::{ClientMessage, Content, Malformed, ServerMessage};
 
 mod fast;
@@ -168,6 +168,22 @@ impl Serialize for ServerMessage {
 impl<'de> Deserialize<'de> for ServerMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         slow::server(strict::StrictValue::deserialize(deserializer)?.0).map_err(D::Error::custom)
+    }
+}
+
+/// An event with its stamp and without the number that a session gives it: what traces and journals keep.
+impl Serialize for StampedEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shape::StampedShape { stamp: self.stamp.as_ref(), event: self.event.name().name(), payload: &self.event }
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StampedEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let shape::StampedFields { stamp, event, payload } = shape::StampedFields::deserialize(deserializer)?;
+        let event = event_from(&event, &payload).map_err(D::Error::custom)?;
+        Ok(Self { stamp, event })
     }
 }
 

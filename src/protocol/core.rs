@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
 
 use self::limits::Buckets;
 use self::room::{Answered, Room};
@@ -29,7 +30,7 @@ use super::vocabulary::{ApiError, DeviceId, InstanceId, Role, RoomId, UserId};
 use crate::time::Instant;
 
 /// Where the session layer keeps a session. A slot is used again only after its session has ended.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct SessionSlot(pub u32);
 
 /// Who asks.
@@ -55,7 +56,7 @@ pub struct Decision {
 }
 
 /// The whole state of rooms and invitations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InvitationCore {
     bounds: Bounds,
     rate_limits: bool,
@@ -68,7 +69,7 @@ pub struct InvitationCore {
     dissolved: VecDeque<DissolvedRoom>,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 struct Deadline {
     at: Instant,
     instance: InstanceId,
@@ -77,7 +78,7 @@ struct Deadline {
     invitee: UserId,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct User {
     name: Arc<str>,
     avatar_url: Arc<str>,
@@ -88,13 +89,13 @@ struct User {
     buckets: Buckets,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct OnlineSession {
     device: DeviceId,
     slot: SessionSlot,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct DissolvedRoom {
     at: Instant,
     instance: InstanceId,

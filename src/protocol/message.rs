@@ -54,7 +54,7 @@ pub struct Resume {
 }
 
 /// One request.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// Unique to the (userId, deviceId) for ever (IDM-1).
     pub id: RequestId,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::bounds::Bounds;
@@ -90,7 +91,7 @@ pub enum ServiceOutput {
 }
 
 /// One change of the server's state, as it is written down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
     /// Everything up to here, in one: earlier records are not needed any more.
     Checkpoint(Box<Durable>),
@@ -145,8 +146,23 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// When it was committed, where that matters to what it says.
+    #[must_use]
+    pub fn at(&self) -> Option<Instant> {
+        match self {
+            Self::Restarted { at }
+            | Self::Suspended { at, .. }
+            | Self::SessionEnded { at, .. }
+            | Self::Expired { at, .. } => Some(*at),
+            Self::Handled(handled) => Some(handled.at),
+            Self::Checkpoint(_) | Self::SessionBegan { .. } | Self::Resumed { .. } | Self::Acknowledged { .. } => None,
+        }
+    }
+}
+
 /// A request that may change state, and what came of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HandledRequest {
     at: Instant,
     slot: SessionSlot,
@@ -157,7 +173,7 @@ pub struct HandledRequest {
 }
 
 /// What survives a crash.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Durable {
     core: InvitationCore,
     sessions: Sessions,
@@ -165,7 +181,7 @@ pub struct Durable {
 }
 
 /// What the server knows of one installation of the client library.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct DeviceState {
     session: Option<SessionSlot>,
     results: KeptResults,

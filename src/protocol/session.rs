@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
 
 use super::call::{DeviceIdentity, Reply};
 use super::core::SessionSlot;
@@ -17,7 +18,7 @@ use super::vocabulary::{ApiError, RequestId, SessionToken};
 use crate::time::{Duration, Instant};
 
 /// All sessions that are online.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sessions {
     slots: Vec<Option<Session>>,
     free: Vec<u32>,
@@ -26,10 +27,10 @@ pub(super) struct Sessions {
 }
 
 /// Where the service keeps what it knows of a device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct DevicePlace(pub(super) usize);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) identity: Arc<DeviceIdentity>,
     pub(super) device: DevicePlace,
@@ -201,14 +202,14 @@ impl Session {
 }
 
 /// The results that one device may ask for again (IDM-1).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct KeptResults {
     by_id: IndexMap<RequestId, KeptResult, FxBuildHasher>,
     /// In the order in which they lapse.
     order: VecDeque<(Instant, RequestId)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct KeptResult {
     pub(super) content: Content,
     pub(super) result: Result<Reply, ApiError>,

@@ -244,46 +244,6 @@ fn check_plan(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// An event with its stamp, as [`codec`](crate::protocol::codec) writes it.
-pub(super) mod stamped {
-    use std::sync::Arc;
-
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use serde_json::Value;
-
-    use crate::protocol::codec;
-    use crate::protocol::event::{Event, Stamp, StampedEvent};
-
-    #[derive(Serialize)]
-    struct Written<'e> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        stamp: Option<&'e Stamp>,
-        event: &'static str,
-        payload: &'e Event,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Read {
-        #[serde(default)]
-        stamp: Option<Stamp>,
-        event: String,
-        payload: Value,
-    }
-
-    pub(in crate::trace) fn serialize<S: Serializer>(event: &Arc<StampedEvent>, to: S) -> Result<S::Ok, S::Error> {
-        let StampedEvent { stamp, event } = &**event;
-        Written { stamp: stamp.as_ref(), event: event.name().name(), payload: event }.serialize(to)
-    }
-
-    pub(in crate::trace) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<StampedEvent>, D::Error> {
-        let Read { stamp, event, payload } = Read::deserialize(from)?;
-        let event = codec::event_from(&event, &payload).map_err(D::Error::custom)?;
-        Ok(Arc::new(StampedEvent { stamp, event }))
-    }
-}
-
 /// What a call came to.
 pub(super) mod result {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

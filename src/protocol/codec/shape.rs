@@ -288,6 +288,25 @@ pub(super) struct EventFields {
     pub(super) payload: Value,
 }
 
+/// How an event with its stamp is written where no session numbers it.
+#[derive(Serialize)]
+pub(super) struct StampedShape<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stamp: Option<&'e Stamp>,
+    pub(super) event: &'static str,
+    pub(super) payload: &'e Event,
+}
+
+/// The same, as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StampedFields {
+    #[serde(default)]
+    pub(super) stamp: Option<Stamp>,
+    pub(super) event: String,
+    pub(super) payload: Value,
+}
+
 /// How an [`Event`] is read: the variant's name is the event's without its `on`. The compiler holds both together.
 #[derive(Deserialize)]
 #[serde(remote = "Event", tag = "event", content = "payload", rename_all_fields = "camelCase", deny_unknown_fields)]

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::bounds::Bounds;
 use crate::protocol::call::Call;
 use crate::protocol::message::Content;
@@ -12,13 +14,13 @@ use crate::protocol::vocabulary::{OperationName, UserId};
 use crate::time::{Duration, Instant};
 
 /// The buckets of one caller.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Buckets {
     calls: Bucket,
     rings: BTreeMap<UserId, Bucket>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Bucket {
     /// When it will be full again.
     full_at: Instant,

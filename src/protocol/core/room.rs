@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
 
 use super::{InvitationCore, SessionSlot};
 use crate::protocol::event::RoomInfo;
@@ -13,7 +14,7 @@ use crate::protocol::vocabulary::{
 };
 use crate::time::{Duration, Instant};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Room {
     pub(super) id: RoomId,
     pub(super) instance: InstanceId,
@@ -39,7 +40,7 @@ pub(super) struct Room {
     pub(super) info: Option<Arc<RoomInfo>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) device: DeviceId,
     pub(super) slot: SessionSlot,
@@ -47,7 +48,7 @@ pub(super) struct Member {
 }
 
 /// What the room knows of one user's invitations.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Invitee {
     /// How many attempts there have been; never falls, so that an attempt is named once (TERM-3).
     pub(super) attempts: u32,
@@ -58,7 +59,7 @@ pub(super) struct Invitee {
 }
 
 /// A record in the list (TERM-3).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) place: u64,
     pub(super) attempt: AttemptNo,
@@ -71,7 +72,7 @@ pub(super) struct Entry {
 }
 
 /// How an attempt was answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Answered {
     pub(super) attempt: AttemptNo,
     pub(super) at: Instant,
