@@ -26,6 +26,9 @@ pub mod snapshot;
 
 pub mod run;
 
+#[cfg(feature = "net")]
+pub mod serve;
+
 pub mod report;
 
 #[cfg(feature = "cli")]

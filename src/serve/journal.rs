@@ -51,7 +51,9 @@ pub enum OpenError {
         reason: String,
     },
     /// Something else lives there.
-    #[error("the folder {path} holds other files ({example}) and no journal; name an empty folder, or one that convoke made")]
+    #[error(
+        "the folder {path} holds other files ({example}) and no journal; name an empty folder, or one that convoke made"
+    )]
     Foreign {
         /// Which.
         path: PathBuf,
@@ -65,7 +67,9 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// It is damaged, or not a journal.
-    #[error("the journal {path} can't be read: {reason}; it was left as it is: restore it from a copy, or name another folder")]
+    #[error(
+        "the journal {path} can't be read: {reason}; it was left as it is: restore it from a copy, or name another folder"
+    )]
     Damaged {
         /// Which.
         path: PathBuf,

@@ -43,7 +43,12 @@ impl Metrics {
         one("gauge", "convoke_connections", "Connections that stand.", open);
         one("counter", "convoke_connections_total", "Connections made.", count(&self.connections_total));
         one("counter", "convoke_sessions_begun_total", "Logins that began a session.", count(&self.sessions_begun));
-        one("counter", "convoke_sessions_resumed_total", "Logins that resumed a session.", count(&self.sessions_resumed));
+        one(
+            "counter",
+            "convoke_sessions_resumed_total",
+            "Logins that resumed a session.",
+            count(&self.sessions_resumed),
+        );
         one("counter", "convoke_push_hints_total", "Push notifications asked for.", count(&self.push_hints));
         one("counter", "convoke_records_total", "Records made durable.", count(&self.records));
         let events = self.events.lock().expect("no holder panics");
@@ -61,7 +66,12 @@ impl Metrics {
         table("convoke_requests_total", "Requests taken.", "operation", &mut requests.iter().map(rows));
         let results = self.results.lock().expect("no holder panics");
         let codes = results.iter().map(|(code, count)| (code.to_string(), *count));
-        table("convoke_results_total", "Requests answered, by error code; 0 is success.", "code", &mut codes.into_iter());
+        table(
+            "convoke_results_total",
+            "Requests answered, by error code; 0 is success.",
+            "code",
+            &mut codes.into_iter(),
+        );
         self.commit_latency(&mut page);
         page
     }

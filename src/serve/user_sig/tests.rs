@@ -34,6 +34,7 @@ fn garbage_is_malformed() {
 fn a_bomb_is_not_inflated() {
     let mut deflate = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     deflate.write_all(&vec![b' '; 10 << 20]).expect("a vector takes everything");
-    let bomb = STANDARD.encode(deflate.finish().expect("a vector takes everything")).replace('+', "*").replace('/', "-");
+    let bomb =
+        STANDARD.encode(deflate.finish().expect("a vector takes everything")).replace('+', "*").replace('/', "-");
     assert_eq!(key().verify(&bomb, "alice", NOW), Err(UserSigError::Malformed));
 }

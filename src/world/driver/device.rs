@@ -282,8 +282,7 @@ impl<C: Connector, O: DeviceObserver> Driver<C, O> {
                 }
                 Err(error) => self.lose(&format!("the server's message can't be read: {error}")).await,
             },
-            Some(Ok(Frame::Ping)) => self.write(Frame::Pong).await,
-            Some(Ok(Frame::Pong)) => {}
+            Some(Ok(Frame::Ping | Frame::Pong)) => {}
             Some(Ok(Frame::Close(reason))) => self.lose(&format!("the server hung up: {reason}")).await,
             Some(Err(error)) => self.lose(&error.to_string()).await,
             None => self.lose("the server hung up").await,

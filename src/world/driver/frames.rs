@@ -16,9 +16,9 @@ pub const SUBPROTOCOL: &str = "convoke.v1";
 pub enum Frame {
     /// A message.
     Text(String),
-    /// Answered by a pong.
+    /// Asks for a sign of life; only ever written, since the WebSocket layer answers pings by itself.
     Ping,
-    /// Answers a ping.
+    /// A sign of life; only ever read.
     Pong,
     /// The other end hangs up, and says why.
     Close(String),
@@ -64,8 +64,8 @@ where
     let stream = stream.map(|message| match message {
         Ok(Message::Text(text)) => Ok(Frame::Text(text.to_string())),
         Ok(Message::Binary(_)) => Err(FrameError::Malformed("messages are text frames, not binary ones".to_owned())),
-        Ok(Message::Ping(_)) => Ok(Frame::Ping),
-        Ok(Message::Pong(_) | Message::Frame(_)) => Ok(Frame::Pong),
+        // The WebSocket layer answers pings by itself; here they are signs of life.
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(Frame::Pong),
         Ok(Message::Close(frame)) => Ok(Frame::Close(frame.map(|f| f.reason.to_string()).unwrap_or_default())),
         Err(error) => Err(malformed_or_io(&error)),
     });
@@ -73,15 +73,18 @@ where
 }
 
 fn close_frame(reason: &str) -> CloseFrame {
-    // A control frame carries at most 125 bytes, two of them the code.
+    let code = tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode::Normal;
+    CloseFrame { code, reason: close_reason(reason).into() }
+}
+
+/// A control frame carries at most 125 bytes, two of them the code.
+#[must_use]
+pub fn close_reason(reason: &str) -> String {
     let mut reason = reason.to_owned();
     while reason.len() > 120 {
         reason.pop();
     }
-    CloseFrame {
-        code: tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode::Normal,
-        reason: reason.into(),
-    }
+    reason
 }
 
 fn malformed_or_io(error: &tokio_tungstenite::tungstenite::Error) -> FrameError {

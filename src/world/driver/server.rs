@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 
 use super::frames::{Frame, FrameError};
 use super::{Clock, DriverLimits, std_duration};
@@ -73,6 +73,7 @@ pub struct ServerHandle {
     connections: Arc<AtomicU32>,
     authenticate: Authenticator,
     limits: DriverLimits,
+    stopping: watch::Receiver<bool>,
 }
 
 /// How a server is run.
@@ -93,6 +94,8 @@ pub struct ServerSetup {
     pub observer: Arc<dyn Observer>,
     /// The driver's bounds.
     pub limits: DriverLimits,
+    /// Turns true when connections are to be closed, each after what waits for it has been said.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// Makes a server: a handle for its connections, and the future that runs it until every handle is gone.
@@ -103,6 +106,7 @@ pub fn server(setup: ServerSetup) -> (ServerHandle, impl Future<Output = Result<
         connections: Arc::new(AtomicU32::new(0)),
         authenticate: setup.authenticate.clone(),
         limits: setup.limits.clone(),
+        stopping: setup.stopping,
     };
     let actor = Actor {
         service: setup.service,
@@ -254,6 +258,12 @@ impl Actor {
 }
 
 impl ServerHandle {
+    /// Whether the node takes inputs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.inputs.is_closed() && !*self.stopping.borrow()
+    }
+
     /// Serves one connection until it ends. Returns why it ended.
     pub async fn serve<W, R>(&self, mut sink: W, mut stream: R) -> String
     where
@@ -286,6 +296,7 @@ impl ServerHandle {
         let mut logged_in = false;
         let mut ping = tokio::time::interval(std_duration(self.limits.ping_every));
         ping.reset();
+        let mut stopping = self.stopping.clone();
         let login_by = heard + std_duration(self.limits.login_patience);
         loop {
             let dead_at = heard + std_duration(self.limits.idle_max);
@@ -302,6 +313,8 @@ impl ServerHandle {
                     Some(Outgoing::Close(reason)) => return reason.to_owned(),
                     None => return "the other end reads too slowly; resume the session to go on".to_owned(),
                 },
+                // Comes after the outbox: what waits is said first.
+                () = stopped(&mut stopping) => return "the server is stopping; resume the session when it is back".to_owned(),
                 frame = stream.next() => {
                     heard = tokio::time::Instant::now();
                     match frame {
@@ -313,12 +326,7 @@ impl ServerHandle {
                             return error.to_string();
                         }
                         Some(Ok(Frame::Close(_))) => return "the other end hung up".to_owned(),
-                        Some(Ok(Frame::Ping)) => {
-                            if let Err(reason) = self.write(sink, Frame::Pong).await {
-                                return reason;
-                            }
-                        }
-                        Some(Ok(Frame::Pong)) => {}
+                        Some(Ok(Frame::Ping | Frame::Pong)) => {}
                         Some(Ok(Frame::Text(text))) => {
                             let message = match codec::decode_client(&text) {
                                 Ok(message) => message,
@@ -374,5 +382,12 @@ impl ServerHandle {
         let error = ApiError::new(ErrorCode::INVALID_PARAMETER, reason);
         let refused = ServerMessage::Refused { error };
         drop(self.write(sink, Frame::Text(codec::encode_server(&refused))).await);
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Whoever could say stop is gone without saying it.
+    if stopping.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
