@@ -18,6 +18,7 @@ mod history;
 mod list_fold;
 pub mod marks;
 mod matching;
+pub mod non_interference;
 mod one_outcome;
 mod payloads;
 mod quiescence;

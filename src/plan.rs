@@ -47,6 +47,9 @@ pub struct Plan {
     pub setup: Vec<Vec<SetupCall>>,
     /// What the author does.
     pub steps: Vec<Step>,
+    /// Devices that must not be able to tell whether the secret steps happened (SEC-3). Without them nothing is secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<DeviceIndex>,
     /// What the author expects.
     pub expectations: Vec<Expectation>,
     /// When the body ends at the latest; without it the body ends when nothing more would happen.
@@ -277,6 +280,9 @@ pub struct Step {
     pub when: When,
     /// What happens.
     pub action: Action,
+    /// Whether the strangers must not notice it (SEC-3).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
 }
 
 /// When a step happens.
@@ -671,6 +677,27 @@ impl Plan {
     #[must_use]
     pub fn device(&self, index: DeviceIndex) -> &PlannedDevice {
         &self.devices[index.index()]
+    }
+
+    /// The same plan without its secret steps, for the second run of SEC-3. Its author expects nothing of it.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let mut renumbered = vec![0; self.steps.len()];
+        let mut steps: Vec<Step> = Vec::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            renumbered[number] = steps.len();
+            if step.secret {
+                continue;
+            }
+            let mut step = step.clone();
+            if let When::After { trigger: Trigger::Begun(before), .. } = &mut step.when {
+                // A step that waits for a secret one is secret, too: the compiler sees to it.
+                assert!(!self.steps[*before].secret, "a step waits for a secret one and is not secret");
+                *before = renumbered[*before];
+            }
+            steps.push(step);
+        }
+        Self { steps, expectations: Vec::new(), covers: Vec::new(), strangers: Vec::new(), ..self.clone() }
     }
 
     /// The indices of all devices.

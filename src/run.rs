@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::check::marks::{self, EmptyClaim};
-use crate::check::{self, Finding};
+use crate::check::{self, Finding, non_interference};
 use crate::file::FileError;
 use crate::plan::{Place, Plan, RequirementId, Source, WorldName, compile};
 use crate::scenario::{self, Scenario};
@@ -333,7 +333,7 @@ pub fn judge(path: &str, trace: Trace) -> Outcome {
     let target = Target { path: path.into(), root: path.into() };
     let seed = trace.plan.seed;
     let recipe = Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() };
-    match guard::catch(|| judge_run(&target, trace, &recipe)) {
+    match guard::catch(|| judge_run(&target, trace, &recipe, Vec::new())) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => {
             Outcome::broken(&target, seed, Verdict::HarnessError, Problem::Words(error.to_string(), Place::default()))
@@ -353,7 +353,18 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
         return Ok(without_a_run(Verdict::Unsupported, words, Place::default()));
     }
     match sim::run(plan) {
-        Ok(trace) => judge_run(target, trace, recipe),
+        Ok(trace) if plan.strangers.is_empty() => judge_run(target, trace, recipe, Vec::new()),
+        Ok(trace) => match sim::run(&Arc::new(plan.without_secrets())) {
+            // SEC-3 is seen in two runs.
+            Ok(without) => {
+                let told_apart = non_interference::judge(&trace, &without);
+                judge_run(target, trace, recipe, told_apart)
+            }
+            Err(error) => {
+                let words = format!("without its secret steps: {error}");
+                Ok(without_a_run(Verdict::HarnessError, words, Place::default()))
+            }
+        },
         Err(error @ WorldError::Setup { place, .. }) => {
             Ok(without_a_run(Verdict::BadScenario, error.to_string(), place))
         }
@@ -361,13 +372,14 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
     }
 }
 
-fn judge_run(target: &Target, trace: Trace, recipe: &Recipe) -> Result<Outcome, FileError> {
+fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Finding>) -> Result<Outcome, FileError> {
     let plan = &trace.plan;
     let mut outcome = Outcome::planned(target, plan);
     outcome.extent = Extent::of(&trace);
     outcome.trace_hash = Some(json::hash(&trace));
     let judgement = check::judge(&trace);
     outcome.findings = judgement.findings;
+    outcome.findings.extend(told_apart);
     outcome.findings_left_out = judgement.left_out;
     let wrong = !outcome.findings.is_empty();
     if plan.seed == OWN_SEED && !plan.snapshot.none {

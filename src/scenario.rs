@@ -60,6 +60,8 @@ pub struct Scenario {
     pub rooms: Vec<Room>,
     /// What happens.
     pub steps: Vec<Step>,
+    /// Devices that must not notice the secret steps (SEC-3).
+    pub strangers: Vec<At<Selector>>,
     /// What everybody must see.
     pub expect: Vec<Expect>,
     /// What the snapshot shows.
@@ -206,6 +208,22 @@ pub struct Step {
     pub action: Action,
     /// What a call must come to: one of these. Empty where the author said nothing.
     pub results: Vec<Outcome>,
+    /// Where it says that it is secret, if it is (SEC-3).
+    pub secret: Option<Span>,
+}
+
+impl Step {
+    /// The devices whose applications act in it; none for faults.
+    #[must_use]
+    pub fn actors(&self) -> &[At<Selector>] {
+        match &self.action {
+            Action::Call { devices, .. }
+            | Action::Send { devices, .. }
+            | Action::On { devices, .. }
+            | Action::Off { devices, .. } => devices,
+            _ => &[],
+        }
+    }
 }
 
 /// When a step happens.

@@ -91,6 +91,7 @@ fn empty_plan() -> Plan {
         rooms: Vec::new(),
         setup: Vec::new(),
         steps: Vec::new(),
+        strangers: Vec::new(),
         expectations: Vec::new(),
         lasts: None,
         snapshot: SnapshotPlan::default(),
@@ -114,7 +115,7 @@ fn setup(device: DeviceIndex, call: Call) -> SetupCall {
 
 fn step(at: Instant, device: DeviceIndex, call: Arc<Call>) -> Step {
     let action = Action::Call { devices: vec![device], call, cursor_of: None, expected: Vec::new() };
-    Step { place: Place::default(), when: When::At(at), action }
+    Step { place: Place::default(), when: When::At(at), action, secret: false }
 }
 
 fn create_room(room_id: &RoomId) -> Call {

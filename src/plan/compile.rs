@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
-    Attack, Claim, CrowdView, Latency, Link, Network, Place, Plan, RequirementId, ServicePlan, SnapshotPlan, Source,
-    WorldName,
+    Attack, Claim, CrowdView, DeviceIndex, Latency, Link, Network, Place, Plan, RequirementId, ServicePlan,
+    SnapshotPlan, Source, WorldName,
 };
 use crate::protocol::bounds::{BoundValue, Bounds};
 use crate::protocol::requirements;
@@ -157,6 +157,7 @@ impl Compiler<'_> {
             rooms,
             setup,
             steps,
+            strangers: self.strangers(),
             expectations,
             lasts: self.lasts,
             snapshot: SnapshotPlan {
@@ -176,6 +177,39 @@ impl Compiler<'_> {
             claims.push(claim);
         }
         claims
+    }
+
+    /// SEC-3: those who must not tell two runs apart, of which one has the secret steps.
+    fn strangers(&mut self) -> Vec<DeviceIndex> {
+        let scenario = self.scenario;
+        let strangers = self.select_all(&scenario.strangers);
+        let secret = scenario.steps.iter().find_map(|step| step.secret);
+        match (scenario.strangers.first(), secret) {
+            (Some(named), None) => self.note(
+                Diagnostic::new(named.span, "there is nothing that a stranger must not notice")
+                    .help("write `secret: true` in the steps that only one of the two runs has"),
+            ),
+            (None, Some(secret)) => self.note(
+                Diagnostic::new(secret, "nobody is named from whom this is secret")
+                    .help("name the devices that must not notice it: `strangers: [mallory.phone]`"),
+            ),
+            _ => {}
+        }
+        for step in scenario.steps.iter().filter(|step| step.secret.is_some()) {
+            let own = step
+                .actors()
+                .iter()
+                .flat_map(|selector| self.select(selector))
+                .find(|device| strangers.contains(device));
+            if let Some(own) = own {
+                let name = self.people.name_of(own);
+                self.note(
+                    Diagnostic::new(step.key.span, format!("what `{name}` does itself can't be secret from it"))
+                        .help("take `secret: true` out of this step"),
+                );
+            }
+        }
+        strangers
     }
 
     fn network(&mut self) -> Network {

@@ -33,6 +33,11 @@ pub fn explain(plan: &Plan) -> String {
     if plan.steps.is_empty() {
         text.push_str("  none\n");
     }
+    if !plan.strangers.is_empty() {
+        let strangers = teller.devices(&plan.strangers);
+        let _ =
+            writeln!(text, "  it is run a second time without the secret steps: {strangers} must see no difference");
+    }
     if let Some(lasts) = plan.lasts {
         let _ = writeln!(text, "  the body ends at {lasts} at the latest");
     }
@@ -110,7 +115,8 @@ impl Teller<'_> {
             }
         };
         let action = self.action(&step.action);
-        let _ = writeln!(text, "  {:>2}  {when}: {action}", index + 1);
+        let secret = if step.secret { " (secret)" } else { "" };
+        let _ = writeln!(text, "  {:>2}  {when}: {action}{secret}", index + 1);
         if let Action::Call { expected, .. } | Action::Send { expected, .. } = &step.action {
             let outcomes = expected.iter().map(outcome).collect::<Vec<_>>();
             let _ = writeln!(text, "        {}", outcomes.join(", or "));

@@ -152,6 +152,11 @@ pub static SCENARIO: Object = Object {
         may("users", Kind::Map(&Kind::Object(&USER)), "Who takes part, by user id, each with devices."),
         may("rooms", Kind::Map(&Kind::Object(&ROOM)), "The rooms that exist when the scenario begins, by room id."),
         may("steps", Kind::List(&Kind::Object(&STEP)), "What happens, in order."),
+        may(
+            "strangers",
+            DEVICES,
+            "Devices that must not be able to tell whether the steps marked `secret` happened (SEC-3): the scenario is run twice, with them and without, and what these devices see must be the same.",
+        ),
         may("expect", Kind::List(&Kind::Object(&EXPECT)), "What everybody must see."),
         may(
             "snapshot",
@@ -412,6 +417,7 @@ pub static STEP: Object = Object {
         UNANSWERED,
         may("any-of", Kind::List(&Kind::Object(&RESULT)), "Several lawful results, of which one is enough."),
         BY,
+        may("secret", Kind::Bool, "Whether the `strangers` must not notice it (SEC-3). Default: false."),
         may("login", Kind::Object(&operation::LOGIN), "Begins a session."),
         may("logout", Kind::Object(&operation::LOGOUT), "Ends the session."),
         may("setSelfInfo", Kind::Object(&operation::SET_SELF_INFO), "Changes one's own name and picture."),

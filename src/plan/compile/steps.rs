@@ -32,13 +32,28 @@ impl Compiler<'_> {
             let index = steps.len();
             let end = lasts.and_then(|lasts| Some((end_of(&action)?, self.duration(lasts))));
             let begun = (index, at_of(&when));
-            steps.push(Step { place, when, action });
+            let secret = step.secret.is_some();
+            self.openly_waiting(step, &when, &steps);
+            steps.push(Step { place, when, action, secret });
             before = Some(begun);
             if let Some((action, lasts)) = end {
-                steps.push(Step { place, when: later(begun, lasts), action });
+                steps.push(Step { place, when: later(begun, lasts), action, secret });
             }
         }
         steps
+    }
+
+    /// Notes a step that waits for a secret one and is none: it would be missing from the run without secrets.
+    fn openly_waiting(&mut self, step: &scenario::Step, when: &When, before: &[Step]) {
+        if let When::After { trigger: Trigger::Begun(other), .. } = when
+            && before[*other].secret
+            && step.secret.is_none()
+        {
+            self.note(
+                Diagnostic::new(step.key.span, "this step waits for a secret one, so it would not be in both runs")
+                    .help("give it a time of its own (`at`), or make it secret, too"),
+            );
+        }
     }
 
     fn when(&mut self, step: &scenario::Step, before: Option<Begun>) -> When {

@@ -49,6 +49,7 @@ impl Reader {
             steps: self.or(&fields, "steps", Vec::new(), |reader, node| {
                 reader.list(node).iter().filter_map(|item| reader.step(item)).collect()
             }),
+            strangers: self.or(&fields, "strangers", Vec::new(), Self::selectors),
             expect: self.or(&fields, "expect", Vec::new(), |reader, node| {
                 reader.list(node).iter().filter_map(|item| reader.expectation(item)).collect()
             }),

@@ -25,7 +25,8 @@ impl Reader {
         let action = self.action(key, field, value, &fields);
         let answered = operation_of(field.key).is_some() || field.key == "send";
         let results = if answered { self.results(&fields) } else { self.no_results(&fields, field.key) };
-        Some(Step { span: node.span, when, key: At::new(field.key, key.span), action: action?, results })
+        let secret = fields.entry("secret").and_then(|(key, value)| self.boolean(value).then_some(key.span));
+        Some(Step { span: node.span, when, key: At::new(field.key, key.span), action: action?, results, secret })
     }
 
     fn step_keys(&mut self, fields: &Fields<'_>) {

@@ -51,6 +51,7 @@ fn plan(steps: Vec<Step>) -> Arc<Plan> {
             vec![setup(ALICE_WEB, Call::EnterRoom { room_id: RoomId::from("r1"), password: "".into() })],
         ],
         steps,
+        strangers: Vec::new(),
         expectations: vec![],
         lasts: None,
         snapshot: SnapshotPlan::default(),
@@ -58,7 +59,7 @@ fn plan(steps: Vec<Step>) -> Arc<Plan> {
 }
 
 fn step(at: u64, action: Action) -> Step {
-    Step { place: Place::default(), when: When::At(Instant::from_millis(at)), action }
+    Step { place: Place::default(), when: When::At(Instant::from_millis(at)), action, secret: false }
 }
 
 fn call(at: u64, device: DeviceIndex, call: Call) -> Step {
