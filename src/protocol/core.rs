@@ -49,7 +49,7 @@ pub struct Caller<'a> {
 pub struct Decision {
     /// What the caller is told.
     pub result: Result<Reply, ApiError>,
-    /// The room instance by which the request was judged, if one was found.
+    /// The room instance by which the request was judged, if one was found and the caller may know of it (SEC-3).
     pub instance: Option<InstanceId>,
     /// What is to change, if anything.
     pub transition: Option<Transition>,

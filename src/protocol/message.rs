@@ -118,7 +118,8 @@ pub struct Response {
     pub id: RequestId,
     /// What came of it.
     pub result: Result<Reply, ApiError>,
-    /// Where in the life of the room the request took effect or was judged; absent where no room was found.
+    /// Where in the life of the room the request took effect or was judged; absent where no room was found, and for a
+    /// caller who has no part in it (SEC-3).
     pub at: Option<RoomPoint>,
 }
 

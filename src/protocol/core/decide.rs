@@ -70,7 +70,7 @@ fn judge(
             });
         }
         Call::CreateRoom { room_id, .. } => {
-            *instance = core.rooms.get(room_id).map(|room| room.instance);
+            *instance = core.rooms.get(room_id).and_then(|room| shown_instance(room, caller));
             return create_room(core, caller, call);
         }
         _ => {}
@@ -81,7 +81,7 @@ fn judge(
     let Some(room) = core.rooms.get(room_id) else {
         return Err(ApiError::new(ErrorCode::ROOM_ID_NOT_EXIST, "there is no such room"));
     };
-    *instance = Some(room.instance);
+    *instance = shown_instance(room, caller);
     // ROOM-3.
     if call.operation().is_invitation() && room.room_type != RoomType::Conference {
         return Err(ApiError::new(
@@ -146,6 +146,17 @@ fn judge(
             unreachable!("handled above")
         }
     }
+}
+
+/// SEC-3: revisions count the commits of invitations, so only those hear of them who may know of some: who is in the
+/// room, owns it, or has called or been called there.
+fn shown_instance(room: &Room, caller: Caller<'_>) -> Option<InstanceId> {
+    let user = caller.user;
+    let knows = room.members.contains_key(user)
+        || room.owner == *user
+        || room.invitees.contains_key(user)
+        || room.inviters.contains(user);
+    knows.then_some(room.instance)
 }
 
 fn require(allowed: bool, otherwise: &'static str) -> Result<(), ApiError> {
