@@ -115,6 +115,34 @@ fn a_failure_shows_the_line_what_happened_and_how_to_repeat_it() {
 }
 
 #[test]
+fn a_claim_without_its_situation_is_told_at_the_claim() {
+    let folder = Folder::new("claim");
+    folder.write("scenarios/a.yaml", &GOOD.replace("[INV-3]", "[INV-3, CAN-8]"));
+    let missing = "it never happened that an owner or administrator cancelled its own call";
+    folder.check_says(
+        "run",
+        1,
+        &["inconclusive  scenarios/a.yaml", "--> scenarios/a.yaml:3:17", missing, "1 inconclusive"],
+    );
+    folder.check_says("run --format json", 1, &["\"emptyClaims\": [", "\"requirement\": \"CAN-8\"", "\"line\": 3"]);
+    folder.write("scenarios/a.yaml", GOOD);
+    folder.check("run", 0);
+}
+
+#[test]
+fn a_plan_with_secrets_says_that_it_runs_twice() {
+    let folder = Folder::new("strangers");
+    let secret = GOOD.replace("    inviteUsers", "    secret: true\n    inviteUsers") + "strangers: [bob.phone]\n";
+    folder.write("scenarios/a.yaml", &secret);
+    folder.check_says(
+        "explain scenarios/a.yaml",
+        0,
+        &["timeout 60, extensionInfo(8 bytes) (secret)", "bob.phone must see no difference"],
+    );
+    folder.check_says("run", 1, &["bob.phone can tell at 0.040 s", "(SEC-3)", "nothing more"]);
+}
+
+#[test]
 fn no_output_holds_a_secret_but_the_trace_that_was_asked_for() {
     let folder = Folder::new("secret");
     folder.write("scenarios/a.yaml", &bad());

@@ -149,6 +149,23 @@ fn a_claim_that_nothing_shows_is_inconclusive_unless_something_is_wrong() {
 }
 
 #[test]
+fn a_secret_that_a_stranger_notices_fails() {
+    let secret = |called: &str| {
+        format!(
+            "{}strangers: [mallory.phone]\n",
+            GOOD.replace("rooms:", "  mallory: {devices: [phone]}\nrooms:")
+                .replace("    inviteUsers", "    secret: true\n    inviteUsers")
+                .replace("bob]", called)
+                .replace("{bob:", &format!("{{{}:", called.trim_end_matches(']')))
+        )
+    };
+    let folder = Folder::new("secrets", &[("a.yaml", &secret("bob]")), ("b.yaml", &secret("mallory]"))]);
+    let outcomes = folder.run(&Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() }, false);
+    check_verdicts(&outcomes, &[Verdict::Pass, Verdict::Fail]);
+    assert_eq!(outcomes[1].findings[0].requirements[0].0.as_ref(), "SEC-3", "{:?}", outcomes[1].findings);
+}
+
+#[test]
 fn a_world_that_is_left_out_is_unsupported() {
     let folder = Folder::new("worlds", &[("a.yaml", &format!("{GOOD}worlds: [live]\n"))]);
     check_verdicts(&folder.run(&Recipe::default(), false), &[Verdict::Unsupported]);

@@ -442,3 +442,22 @@ fn not_is_no_user() {
     let found = returns("{not: kSuccess}").unwrap_err();
     assert!(found.to_string().contains("`not` alone means anything but"), "{found}");
 }
+
+#[test]
+fn the_run_without_secrets_keeps_the_other_steps_and_their_order() {
+    let plan = plan(
+        "strangers: [bob.tablet]
+steps:
+  - {after: {seen: onRemoteUserEnterRoom, by: alice.web}, device: alice.web, fetchRoomInfo: {roomId: r1}}
+  - {device: alice.web, secret: true, at: 2s, inviteUsers: {roomId: r1, userIdList: [bob]}}
+  - {secret: true, partition: {devices: bob.phone, for: 1s}}
+  - {after: {seen: onRemoteUserEnterRoom, by: alice.web, nth: 2}, device: alice.web, fetchRoomInfo: {roomId: r1}}
+  - {after: 1s, device: bob.tablet, fetchRoomInfo: {roomId: r1}}
+",
+    );
+    assert_eq!(plan.steps.iter().map(|step| step.secret).collect::<Vec<_>>(), [false, true, true, true, false, false]);
+    let without = plan.without_secrets();
+    assert_eq!(without.steps.len(), 3);
+    assert!(matches!(without.steps[2].when, When::After { trigger: Trigger::Begun(1), .. }), "{:?}", without.steps[2]);
+    assert_eq!(without.without_secrets(), without);
+}
