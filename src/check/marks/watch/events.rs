@@ -51,7 +51,8 @@ impl Watcher<'_> {
         if let Some(stamp) = &event.stamp {
             self.look_at_stamp(device, name, stamp);
         }
-        if !self.unlearnt.iter().any(|other| Arc::ptr_eq(other, event)) {
+        // One event goes to many devices in a row; to learn it twice does no harm.
+        if !self.unlearnt.last().is_some_and(|last| Arc::ptr_eq(last, event)) {
             self.unlearnt.push(Arc::clone(event));
         }
     }
