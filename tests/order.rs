@@ -9,12 +9,14 @@ use convoke::world::sim;
 
 #[test]
 fn every_scenario_has_an_order_at_the_api() {
-    let root = std::env::var("CORPUS").map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"), PathBuf::from);
-    let (mut inexplicable, mut histories_seen, mut t) = (Vec::new(), 0, (std::time::Duration::ZERO, std::time::Duration::ZERO));
+    let root =
+        std::env::var("CORPUS").map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"), PathBuf::from);
+    let (mut inexplicable, mut histories_seen, mut t) =
+        (Vec::new(), 0, (std::time::Duration::ZERO, std::time::Duration::ZERO));
     for target in corpus::find(std::slice::from_ref(&root)).expect("the corpus is there") {
-        let Ok(plan) = plan(&target.path, OWN_SEED) else {continue};
+        let Ok(plan) = plan(&target.path, OWN_SEED) else { continue };
         let b = std::time::Instant::now();
-        let Ok(trace) = sim::run(&plan.into()) else {continue};
+        let Ok(trace) = sim::run(&plan.into()) else { continue };
         t.0 += b.elapsed();
         let b = std::time::Instant::now();
         let histories = from_trace(&trace);
@@ -34,8 +36,11 @@ fn every_scenario_has_an_order_at_the_api() {
                 }
             }
         }
-        let e = b.elapsed(); t.1 += e;
-        if e.as_millis() > 50 { eprintln!("{} {e:?}", target.name()); }
+        let e = b.elapsed();
+        t.1 += e;
+        if e.as_millis() > 50 {
+            eprintln!("{} {e:?}", target.name());
+        }
     }
     eprintln!("{histories_seen} histories, sim {:?} order {:?}", t.0, t.1);
     assert!(histories_seen > 0);

@@ -288,9 +288,10 @@ pub fn explain(histories: &[History], explored_max: usize) -> Vec<Verdict> {
 /// Judges a trace of which nothing but the API is known; others are judged by what their server says.
 fn judge(trace: &Trace) -> Findings {
     let mut findings = Findings::default();
-    let shows_the_server = trace.moments.iter().any(|moment| {
-        matches!(moment.what, Occurrence::ServerReceived { .. } | Occurrence::ServerSent { .. })
-    });
+    let shows_the_server = trace
+        .moments
+        .iter()
+        .any(|moment| matches!(moment.what, Occurrence::ServerReceived { .. } | Occurrence::ServerSent { .. }));
     if shows_the_server {
         return findings;
     }

@@ -295,7 +295,8 @@ impl<'t, 'r> Gathering<'t, 'r> {
 
     /// The parts of inviteUsers and cancelInvitation.
     fn concerning_many(&mut self, call: &ApiCall<'t>, batch: BatchNo) {
-        let (Call::InviteUsers { user_id_list, .. } | Call::CancelInvitation { user_id_list, .. }) = call.content else {
+        let (Call::InviteUsers { user_id_list, .. } | Call::CancelInvitation { user_id_list, .. }) = call.content
+        else {
             return;
         };
         let distinct: BTreeSet<&'t UserId> = user_id_list.iter().collect();
@@ -323,12 +324,10 @@ impl<'t, 'r> Gathering<'t, 'r> {
         // A call that fails for the room says so of every invitee, but there may be many and one is enough.
         for invitee in distinct {
             let success = match call.ending {
-                Ending::Returned(_, Reply::Invited(codes)) => {
-                    match codes.iter().find(|(user, _)| user == invitee) {
-                        Some((_, code)) => Outcome::Code(*code),
-                        None => continue,
-                    }
-                }
+                Ending::Returned(_, Reply::Invited(codes)) => match codes.iter().find(|(user, _)| user == invitee) {
+                    Some((_, code)) => Outcome::Code(*code),
+                    None => continue,
+                },
                 _ => Outcome::Done,
             };
             let operation = self.operation(call, asks, &success, &telling, batch);
@@ -369,7 +368,13 @@ impl<'t, 'r> Gathering<'t, 'r> {
             sightings.sort_by_key(|sighting| sighting.at);
             operations.sort_by_key(|operation| operation.called);
             let bounds = self.bounds.clone();
-            histories.push(History { room: self.room.clone(), invitee: invitee.clone(), bounds, operations, sightings });
+            histories.push(History {
+                room: self.room.clone(),
+                invitee: invitee.clone(),
+                bounds,
+                operations,
+                sightings,
+            });
         }
         histories
     }

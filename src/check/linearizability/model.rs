@@ -151,7 +151,9 @@ impl State {
                 // ACC-7: a failed entry changes nothing.
                 _ => vec![now],
             },
-            Asks::Exit | Asks::EndSession => now.leave(operation.member_is_caller(&self.member), &operation.outcome, rules),
+            Asks::Exit | Asks::EndSession => {
+                now.leave(operation.member_is_caller(&self.member), &operation.outcome, rules)
+            }
             Asks::Kick => now.leave(self.member.is_some(), &operation.outcome, rules),
             Asks::Invite { timeout } => now.invite(operation, *timeout, by, rules),
             Asks::Cancel { standing } => now.cancel(operation, *standing, rules),
@@ -305,7 +307,7 @@ impl State {
             }
             Outcome::Done | Outcome::Unknown => {
                 let skips = if inviter.is_some() { outside && has_invited && !mine } else { true };
-                if skips || operation.outcome == Outcome::Unknown {
+                if skips {
                     states.push(self.clone());
                 }
                 if inviter.is_some() && (mine || revoker) {

@@ -76,8 +76,7 @@ pub(super) fn search(history: &History, demands: &Demands, explored_max: usize) 
         *most = (*most).max(sighting.count);
     }
     let rules = Rules { bounds: &history.bounds, invitee: &history.invitee, seen };
-    let mut search =
-        Search { history, rules, demands: *demands, open: BTreeSet::new(), explored: 0, explored_max };
+    let mut search = Search { history, rules, demands: *demands, open: BTreeSet::new(), explored: 0, explored_max };
     let initial = |open| Configuration { state: State::initial(open), done: BTreeSet::new() };
     let mut possible = BTreeSet::from([initial(false), initial(true)]);
     for (point, mark) in marks(history, demands) {
