@@ -141,7 +141,7 @@ impl State {
             return if now.open { Vec::new() } else { vec![now] };
         }
         if operation.asks != Asks::Create && operation.asks != Asks::EndSession && !now.open {
-            return if operation.outcome == Outcome::Unknown { vec![now] } else { Vec::new() };
+            return Vec::new();
         }
         match &operation.asks {
             Asks::Create => now.create(&operation.outcome),

@@ -24,13 +24,17 @@ pub(super) fn prefix(
             lines.push((one.at, 1, heard(history, one)));
         }
     }
+    if let Some((part, by)) = demands.by.filter(|(part, by)| *by < end && Some(*part) != operation) {
+        let who = &history.operations[part].who;
+        lines.push((by, 2, format!("{}  another part of the call by {who} has taken effect by now", by.at)));
+    }
     lines.sort_by_key(|(point, kind, _)| (*point, *kind));
     let mut lines: Vec<String> = lines.into_iter().map(|(_, _, line)| line).collect();
     if let Some(operation) = operation {
         let one = &history.operations[operation];
         let mut last = line(history, one, end);
         if let Some((_, by)) = demands.by.filter(|(demanded, _)| *demanded == operation) {
-            last.push_str(&format!("; another part of the call had taken effect by {}", by.at));
+            last.push_str(&format!(", but another part of the call has taken effect by {}", by.at));
         }
         lines.push(last);
     }

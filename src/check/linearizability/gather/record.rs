@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::{Meant, Point, Sight, Sighting};
-use crate::plan::{DeviceIndex, DeviceKind};
+use crate::plan::{Attack, DeviceIndex, DeviceKind};
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::event::Event;
 use crate::protocol::message::{ClientMessage, Content, ServerMessage};
@@ -12,7 +12,7 @@ use crate::protocol::vocabulary::{
     ApiError, DeviceId, ErrorCode, KickedOutOfRoomReason, OperationName, Platform, RequestId, RoomId, UserId,
 };
 use crate::time::{Duration, Instant};
-use crate::trace::{Occurrence, Trace};
+use crate::trace::{DeviceChange, Occurrence, Trace};
 
 /// Who speaks through a device. A raw device may log in as anybody.
 #[derive(PartialEq, Eq, Debug)]
@@ -76,6 +76,8 @@ pub(super) struct Record<'t> {
     dissolved: BTreeMap<&'t RoomId, Counted>,
     /// When devices that reject by themselves heard a ring (REJ-5).
     busy: BTreeMap<(&'t RoomId, &'t UserId), Vec<(usize, Point)>>,
+    /// From when on the connections of a device may have been in trouble, by speaker.
+    troubled: BTreeMap<usize, Instant>,
     resume_window: Duration,
     end: Instant,
 }
@@ -128,8 +130,15 @@ impl<'t> Record<'t> {
             ..Self::default()
         };
         let mut reader = Reader { record, current: BTreeMap::new(), open: BTreeMap::new(), told: BTreeMap::new() };
+        let network = &trace.plan.network;
+        let links = std::iter::once(&network.link).chain(network.links.iter().map(|(_, link)| link));
+        let breaks = links.into_iter().any(|link| link.breakage > 0.0 || link.attack != Attack::default());
         for device in trace.plan.device_indices() {
             let planned = trace.plan.device(device);
+            // A server may close the connection of a raw device for what it says, and it does not come back by itself.
+            if breaks || planned.kind == DeviceKind::Raw {
+                reader.record.troubled.insert(reader.record.speakers.len(), Instant::START);
+            }
             reader.current.insert(device, reader.record.speakers.len());
             reader.record.speakers.push(Speaker {
                 name: planned.name.clone(),
@@ -169,9 +178,8 @@ impl<'t> Record<'t> {
                     }
                     // Without a connection the library is out at once, and the session ends by itself, later.
                     Sign::Logout if sign.speaker == number => add(sign.called, None),
-                    // A session that the server has heard nothing of for the resume window may be over.
                     Sign::Contact if sign.speaker == number => {
-                        let from = last_contact.map(|last| Point { at: last.at + self.resume_window, place: 0 });
+                        let from = self.window_over(number, last_contact);
                         if let Some(from) = from.filter(|from| sign.returned.is_some_and(|by| *from <= by)) {
                             add(from, sign.returned);
                         }
@@ -180,8 +188,7 @@ impl<'t> Record<'t> {
                     _ => {}
                 }
             }
-            let from = last_contact.map(|last| Point { at: last.at + self.resume_window, place: 0 });
-            if let Some(from) = from.filter(|from| from.at <= self.end) {
+            if let Some(from) = self.window_over(number, last_contact).filter(|from| from.at <= self.end) {
                 add(from, None);
             }
             // A server may end a session for reasons that no API shows. Then somebody hears of it.
@@ -193,6 +200,14 @@ impl<'t> Record<'t> {
             }
         }
         ends
+    }
+
+    /// From when on the session of a device may be over because the server has heard nothing of it for the resume window.
+    /// That takes a connection in trouble: while nothing is done to it, a connection lives, however little is said.
+    fn window_over(&self, speaker: usize, last_contact: Option<Point>) -> Option<Point> {
+        let troubled = *self.troubled.get(&speaker)?;
+        let at = (last_contact?.at + self.resume_window).max(troubled);
+        Some(Point { at, place: 0 })
     }
 
     /// When devices of the user may have begun to reject by themselves (REJ-5).
@@ -248,6 +263,15 @@ impl<'t> Reader<'t> {
             Occurrence::Returned { device, call, result } => {
                 self.answered(&Key::Library(*device, *call), *device, at, result.as_ref());
             }
+            Occurrence::DeviceChanged { device, change } => match change {
+                DeviceChange::Offline
+                | DeviceChange::Disconnected
+                | DeviceChange::Killed
+                | DeviceChange::Partitioned
+                | DeviceChange::Held => self.trouble(*device, at),
+                _ => {}
+            },
+            Occurrence::ServerCrashed => trace.plan.device_indices().for_each(|device| self.trouble(device, at)),
             Occurrence::Heard { device, event } => self.heard(*device, at, &event.event),
             // A raw device has no API: its messages are its calls.
             Occurrence::DeviceSent { device, message, .. } if is_raw(trace, *device) => match message {
@@ -285,11 +309,17 @@ impl<'t> Reader<'t> {
         }
     }
 
+    fn trouble(&mut self, device: DeviceIndex, at: Point) {
+        self.record.troubled.entry(self.current[&device]).or_insert(at.at);
+    }
+
     fn speak(&mut self, device: DeviceIndex, speaker: Speaker<'t>) {
         let known = self.record.speakers.iter().position(|known| *known == speaker);
         let number = known.unwrap_or_else(|| {
             self.record.speakers.push(speaker);
-            self.record.speakers.len() - 1
+            let number = self.record.speakers.len() - 1;
+            self.record.troubled.insert(number, Instant::START);
+            number
         });
         self.current.insert(device, number);
     }

@@ -695,8 +695,9 @@ fn half_a_batch() {
     assert_eq!(verdicts[0], Verdict::Linearizable);
     insta::assert_snapshot!(inexplicable(&verdicts[1]), @"
     0.000-...  alice.web  inviteUsers carol, for 60s  -> unknown
+    6.000  another part of the call by alice.web has taken effect by now
     7.000-8.000  alice.web  getInvitationList r1  -> not in the list
-    before: no room; pending, called by alice
+    before: pending, called by alice
     ");
 }
 
@@ -713,6 +714,7 @@ fn half_a_cancel() {
     insta::assert_snapshot!(inexplicable(&verdicts[1]), @"
     0.000-1.000  alice.web  inviteUsers carol, for 60s  -> 0 Success
     2.000-...  alice.web  cancelInvitation carol  -> unknown
+    6.000  another part of the call by alice.web has taken effect by now
     7.000-8.000  alice.web  getInvitationList r1  -> Pending, called by alice
     before: absent
     ");
