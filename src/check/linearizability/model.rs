@@ -306,8 +306,9 @@ impl State {
                 }
             }
             Outcome::Done | Outcome::Unknown => {
-                let skips = if inviter.is_some() { outside && has_invited && !mine } else { true };
-                if skips {
+                // CAN-1, and for a caller outside CAN-4.
+                let skips_others = outside && has_invited;
+                if if inviter.is_some() { skips_others && !mine } else { revoker || plain || skips_others } {
                     states.push(self.clone());
                 }
                 if inviter.is_some() && (mine || revoker) {
