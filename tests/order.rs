@@ -57,7 +57,9 @@ fn changed(result: &Result<Reply, ApiError>) -> Vec<(&'static str, Result<Reply,
             let mut codes = codes.to_vec();
             codes[0].1 = match codes[0].1 {
                 InvitationCode::Success => InvitationCode::AlreadyInInvitationList,
-                InvitationCode::AlreadyInInvitationList | InvitationCode::AlreadyInConference => InvitationCode::Success,
+                InvitationCode::AlreadyInInvitationList | InvitationCode::AlreadyInConference => {
+                    InvitationCode::Success
+                }
             };
             vec![("code", Ok(Reply::Invited(codes.into())))]
         }
@@ -69,10 +71,7 @@ fn changed(result: &Result<Reply, ApiError>) -> Vec<(&'static str, Result<Reply,
                 InvitationStatus::Pending => InvitationStatus::Accepted,
                 _ => InvitationStatus::Pending,
             };
-            vec![
-                ("missing item", Ok(Reply::List(Arc::new(shorter)))),
-                ("status", Ok(Reply::List(Arc::new(other)))),
-            ]
+            vec![("missing item", Ok(Reply::List(Arc::new(shorter)))), ("status", Ok(Reply::List(Arc::new(other))))]
         }
         Err(error) if error.code == ErrorCode::REQUEST_CONFLICT => vec![("second answer", Ok(Reply::Void))],
         Err(error) if error.code == ErrorCode::REQUEST_ID_INVALID => {

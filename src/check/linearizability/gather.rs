@@ -218,9 +218,10 @@ impl<'t, 'r> Gathering<'t, 'r> {
 
     /// Of devices that read the same at the very same time one is enough: a crowd lists its room all at once.
     fn forget_twins(&mut self) {
-        let mut seen: BTreeMap<(u64, u64), Vec<Vec<(&UserId, InvitationStatus, &UserId)>>> = BTreeMap::new();
+        type Shown<'t> = Vec<(&'t UserId, InvitationStatus, &'t UserId)>;
+        let mut seen: BTreeMap<(u64, u64), Vec<Shown<'_>>> = BTreeMap::new();
         self.looks.retain(|look| {
-            let shown: Vec<_> = look
+            let shown: Shown<'_> = look
                 .page
                 .invitation_list
                 .iter()
@@ -321,7 +322,6 @@ impl<'t, 'r> Gathering<'t, 'r> {
                 Asks::Cancel { standing: self.standings.of(user, call.called, by) }
             }
         };
-        // A call that fails for the room says so of every invitee, but there may be many and one is enough.
         for invitee in distinct {
             let success = match call.ending {
                 Ending::Returned(_, Reply::Invited(codes)) => match codes.iter().find(|(user, _)| user == invitee) {
@@ -431,10 +431,13 @@ fn called(
 
 /// Whether anything was asked or seen of an invitation: of somebody who just comes and goes there is nothing to explain.
 fn concerns_an_entry(operations: &[Operation], sightings: &[Sighting]) -> bool {
-    let asked = operations.iter().any(|operation| match (&operation.asks, &operation.outcome) {
-        (Asks::Invite { .. }, _) | (_, Outcome::Shown { .. }) => true,
-        (Asks::Answer { .. }, Outcome::Done | Outcome::Failed(ErrorCode::REQUEST_CONFLICT)) => true,
-        _ => false,
+    let asked = operations.iter().any(|operation| {
+        matches!(
+            (&operation.asks, &operation.outcome),
+            (Asks::Invite { .. }, _)
+                | (_, Outcome::Shown { .. })
+                | (Asks::Answer { .. }, Outcome::Done | Outcome::Failed(ErrorCode::REQUEST_CONFLICT))
+        )
     });
     asked || sightings.iter().any(|sighting| !matches!(sighting.sight, Sight::Entered | Sight::Left))
 }

@@ -63,7 +63,7 @@ impl<V: Ord + Clone> Register<V> {
             .writes
             .iter()
             .filter(|write| by.is_none_or(|by| write.from <= by))
-            .filter(|write| !(hidden.is_some_and(|hidden| write.by.is_some_and(|end| end < hidden))))
+            .filter(|write| hidden.is_none_or(|hidden| write.by.is_none_or(|end| end >= hidden)))
             .map(|write| write.value.clone())
             .collect();
         if hidden.is_none() {

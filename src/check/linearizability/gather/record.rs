@@ -263,14 +263,15 @@ impl<'t> Reader<'t> {
             Occurrence::Returned { device, call, result } => {
                 self.answered(&Key::Library(*device, *call), *device, at, result.as_ref());
             }
-            Occurrence::DeviceChanged { device, change } => match change {
-                DeviceChange::Offline
-                | DeviceChange::Disconnected
-                | DeviceChange::Killed
-                | DeviceChange::Partitioned
-                | DeviceChange::Held => self.trouble(*device, at),
-                _ => {}
-            },
+            Occurrence::DeviceChanged {
+                device,
+                change:
+                    DeviceChange::Offline
+                    | DeviceChange::Disconnected
+                    | DeviceChange::Killed
+                    | DeviceChange::Partitioned
+                    | DeviceChange::Held,
+            } => self.trouble(*device, at),
             Occurrence::ServerCrashed => trace.plan.device_indices().for_each(|device| self.trouble(device, at)),
             Occurrence::Heard { device, event } => self.heard(*device, at, &event.event),
             // A raw device has no API: its messages are its calls.
@@ -340,10 +341,11 @@ impl<'t> Reader<'t> {
         let number = self.record.calls.len();
         let speaker = self.current[&device];
         self.record.calls.push(ApiCall { speaker, called, content, ending: Ending::Unknown, meant });
-        if self.open.contains_key(&key) {
-            self.spoil(key);
-        } else {
-            self.open.insert(key, Some(number));
+        match self.open.get(&key) {
+            Some(_) => self.spoil(key),
+            None => {
+                self.open.insert(key, Some(number));
+            }
         }
     }
 
