@@ -15,6 +15,7 @@ mod final_lists;
 mod follow;
 mod handled;
 mod history;
+pub mod linearizability;
 mod list_fold;
 pub mod marks;
 mod matching;
@@ -73,6 +74,8 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// How many more findings there were than [`FINDINGS_MAX`] of a check.
     pub left_out: usize,
+    /// What a check could not decide within its bounds: a run with such and no finding is inconclusive.
+    pub undecided: Vec<String>,
 }
 
 /// Of each check no more findings than these are kept: one fault of a server may show at a million devices.
@@ -126,6 +129,7 @@ pub const CHECKS: &[AlwaysCheck] = &[
     payloads::CHECK,
     list_fold::CHECK,
     quiescence::CHECK,
+    linearizability::CHECK,
 ];
 
 /// One always-check at work: it is shown every commit of every room instance in order, then the whole run.
@@ -200,6 +204,7 @@ impl Judgement {
     fn take(&mut self, findings: Findings) {
         self.left_out += findings.left_out;
         self.findings.extend(findings.kept);
+        self.undecided.extend(findings.undecided);
     }
 }
 
@@ -208,6 +213,8 @@ impl Judgement {
 struct Findings {
     kept: Vec<Finding>,
     left_out: usize,
+    /// See [`Judgement::undecided`].
+    undecided: Vec<String>,
 }
 
 impl Findings {

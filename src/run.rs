@@ -397,9 +397,11 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
     }
     if wrong || another {
         outcome.verdict = Verdict::Fail;
-    } else if !outcome.empty_claims.is_empty() {
+    } else if !outcome.empty_claims.is_empty() || !judgement.undecided.is_empty() {
         // What is wrong is told before what is missing.
         outcome.verdict = Verdict::Inconclusive;
+        let words = |open| Problem::Words(open, Place::default());
+        outcome.problem = judgement.undecided.into_iter().next().map(words);
     }
     if recipe.keep_traces || !outcome.verdict.is_well() {
         outcome.trace = Some(Arc::new(trace));

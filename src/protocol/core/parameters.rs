@@ -87,7 +87,7 @@ fn check_id(id: &UserId) -> Result<(), ApiError> {
 }
 
 /// INV-11: `None` for 0, which never expires; fractions are rounded up to the millisecond.
-pub(super) fn timeout_of(seconds: f64, bounds: &Bounds) -> Result<Option<Duration>, ApiError> {
+pub fn timeout_of(seconds: f64, bounds: &Bounds) -> Result<Option<Duration>, ApiError> {
     let max = bounds.timeout_max;
     let max_seconds = max.as_nanos() as f64 / 1e9;
     if !(0.0..=max_seconds).contains(&seconds) {
