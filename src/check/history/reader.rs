@@ -280,6 +280,26 @@ impl<'t> Reader<'t> {
             session.suspended = Some(index);
             session.cut_off = by_server;
         }
+        self.may_have_logged_out(connection);
+    }
+
+    /// A logout came in and its connection went before the answer: the session may be over.
+    fn may_have_logged_out(&mut self, connection: ConnectionNo) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        let asks = &self.history.asks;
+        let logout = known.open.values().flatten().map(|(ask, _)| &asks[*ask]).find(|ask| {
+            ask.answers.is_empty() && ask.call().is_some_and(|call| call.operation() == OperationName::Logout)
+        });
+        let Some((receipt, session)) = logout.and_then(|ask| Some((ask.receipts.first()?.moment, known.session?)))
+        else {
+            return;
+        };
+        let session = &mut self.history.sessions[session.index()];
+        if session.ended.is_none() {
+            let when = Span { earliest: receipt, latest: usize::MAX };
+            session.ended = Some(Ended { when, how: HowEnded::LoggedOut });
+            session.cut_off = true;
+        }
     }
 
     /// A login came in and its connection went before the answer: nobody can tell whether it was carried out, so the
@@ -333,6 +353,10 @@ impl<'t> Reader<'t> {
         }
         for connection in dangling {
             self.left_dangling(index, connection);
+        }
+        let connections: Vec<ConnectionNo> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.may_have_logged_out(connection);
         }
         for known in self.connections.values_mut() {
             known.open.clear();
