@@ -281,6 +281,9 @@ impl<'t> Reader<'t> {
             session.cut_off = by_server;
         }
         self.may_have_logged_out(connection);
+        if let Some(known) = self.connections.get_mut(&connection) {
+            known.open.clear();
+        }
     }
 
     /// A logout came in and its connection went before the answer: the session may be over.
@@ -371,20 +374,17 @@ impl<'t> Reader<'t> {
         for session in std::mem::take(&mut self.torn) {
             self.history.sessions[session.index()].suspended = Some(index);
         }
-        // That these were suspended may not have been written down: then they are suspended afresh, otherwise their window
-        // may have passed.
+        // Since when these were suspended may not have been written down: they are suspended afresh, or, by an older date,
+        // their window has passed.
+        let down_from = self.history.outages.last().map_or(index, |outage| outage.from);
         let bounds = &self.history.plan().service.bounds;
         let latest = self.history.moment_at(self.history.at(index) + bounds.resume_window + self.history.slack());
         for session in std::mem::take(&mut self.unsure) {
-            if let Some(ended) = self.window_end(session).filter(|ended| ended.when.earliest < index) {
-                let when = Span { latest, ..ended.when };
-                let session = &mut self.history.sessions[session.index()];
-                session.ended = Some(Ended { when, ..ended });
-                session.suspended = Some(index);
-                session.cut_off = true;
-            }
+            let session = &mut self.history.sessions[session.index()];
+            session.ended = Some(Ended { when: Span { earliest: down_from, latest }, how: HowEnded::WindowPassed });
+            session.suspended = Some(index);
+            session.cut_off = true;
         }
-        let down_from = self.history.outages.last().map_or(index, |outage| outage.from);
         for number in 0..self.history.sessions.len() {
             let session = SessionNo(super::number(number));
             if self.history.session(session).ended.is_some() {
