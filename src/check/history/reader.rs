@@ -387,7 +387,11 @@ impl<'t> Reader<'t> {
         }
         for number in 0..self.history.sessions.len() {
             let session = SessionNo(super::number(number));
-            if self.history.session(session).ended.is_some() {
+            if let Some(ended) = &mut self.history.sessions[number].ended {
+                // One that may have been alive until now is suspended afresh like the others.
+                if ended.when.latest > down_from {
+                    ended.when.latest = ended.when.latest.max(latest);
+                }
                 continue;
             }
             match self.window_end(session) {
