@@ -123,7 +123,7 @@ impl<'t> Reader<'t> {
         // After a logout the connection stays, and is nobody's.
         let sessions = &self.history.sessions;
         let session = known.session.filter(|session| sessions[session.index()].ended.is_none());
-        let receipt = Receipt { moment: index, connection, answered: false };
+        let receipt = Receipt { moment: index, connection, session, answered: false };
         let asks = &mut self.history.asks;
         let memory = self.history.trace.plan.service.bounds.result_memory;
         let moments = &self.history.trace.moments;
