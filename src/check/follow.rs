@@ -236,6 +236,11 @@ impl<'t> Follower<'_, 't> {
             let Some(session) = member.session else { continue };
             let ended = self.history.session(session).ended.map(|ended| ended.when);
             if let Some(ended) = ended.filter(|ended| ended.earliest <= window.latest) {
+                // A session that may be over and may not be explains nothing.
+                let by = self.history.at(ended.earliest) + self.history.slack();
+                if ended.latest > window.latest && self.history.at(ended.latest) > by {
+                    return false;
+                }
                 unseen.push((ended.earliest, Change::Left { user: *user }));
             }
         }

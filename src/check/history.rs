@@ -130,6 +130,7 @@ pub(super) struct Ask<'t> {
 pub(super) struct Receipt {
     pub(super) moment: usize,
     pub(super) connection: ConnectionNo,
+    session: Option<SessionNo>,
     pub(super) answered: bool,
 }
 
@@ -137,6 +138,11 @@ impl<'t> Ask<'t> {
     /// When it may have been judged: from its first arrival to its first answer.
     pub(super) fn span(&self) -> Option<Span> {
         Some(Span { earliest: self.receipts.first()?.moment, latest: self.answers.first()?.0 })
+    }
+
+    /// The session in which it was carried out: unknown where repeats of it came in later sessions.
+    pub(super) fn surely_in(&self) -> Option<SessionNo> {
+        self.session.filter(|session| self.receipts.iter().all(|receipt| receipt.session == Some(*session)))
     }
 
     pub(super) fn answer(&self) -> Option<&'t Response> {

@@ -25,7 +25,12 @@ pub(super) fn find(
         // What tells of something else altogether was not its doing; a server that adds a wrong event is another matter.
         let tells_otherwise = !revealed.deliveries.is_empty()
             && !revealed.deliveries.iter().any(|one| belongs_to(call, &history.deliveries[*one].event.event));
-        if tells_otherwise {
+        // Entries, exits and the end of the room are told by events of their own, which nothing else brings about.
+        let is_another = (told(EventName::RemoteUserEnterRoom) && !matches!(call, Call::EnterRoom { .. }))
+            || (told(EventName::RoomDismissed) && !matches!(call, Call::DestroyRoom { .. }))
+            || (told(EventName::RemoteUserLeaveRoom)
+                && !matches!(call, Call::ExitRoom { .. } | Call::KickRemoteUserOutOfRoom { .. }));
+        if tells_otherwise || is_another {
             continue;
         }
         // How sure it is that this request changed something: 3 surely, 2 likely, 1 if nothing else did, 0 surely not.

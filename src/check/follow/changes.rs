@@ -71,7 +71,7 @@ impl<'t> Work<'_, 't> {
                 return certain;
             }
             Call::EnterRoom { .. } => {
-                let session = ask.session;
+                let session = ask.surely_in();
                 let moved = self.moved(caller);
                 self.enter(caller, session, moved);
             }

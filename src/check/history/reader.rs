@@ -123,7 +123,7 @@ impl<'t> Reader<'t> {
         // After a logout the connection stays, and is nobody's.
         let sessions = &self.history.sessions;
         let session = known.session.filter(|session| sessions[session.index()].ended.is_none());
-        let receipt = Receipt { moment: index, connection, answered: false };
+        let receipt = Receipt { moment: index, connection, session, answered: false };
         let asks = &mut self.history.asks;
         let memory = self.history.trace.plan.service.bounds.result_memory;
         let moments = &self.history.trace.moments;
@@ -280,6 +280,29 @@ impl<'t> Reader<'t> {
             session.suspended = Some(index);
             session.cut_off = by_server;
         }
+        self.may_have_logged_out(connection);
+        if let Some(known) = self.connections.get_mut(&connection) {
+            known.open.clear();
+        }
+    }
+
+    /// A logout came in and its connection went before the answer: the session may be over.
+    fn may_have_logged_out(&mut self, connection: ConnectionNo) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        let asks = &self.history.asks;
+        let logout = known.open.values().flatten().map(|(ask, _)| &asks[*ask]).find(|ask| {
+            ask.answers.is_empty() && ask.call().is_some_and(|call| call.operation() == OperationName::Logout)
+        });
+        let Some((receipt, session)) = logout.and_then(|ask| Some((ask.receipts.first()?.moment, known.session?)))
+        else {
+            return;
+        };
+        let session = &mut self.history.sessions[session.index()];
+        if session.ended.is_none() {
+            let when = Span { earliest: receipt, latest: usize::MAX };
+            session.ended = Some(Ended { when, how: HowEnded::LoggedOut });
+            session.cut_off = true;
+        }
     }
 
     /// A login came in and its connection went before the answer: nobody can tell whether it was carried out, so the
@@ -334,6 +357,10 @@ impl<'t> Reader<'t> {
         for connection in dangling {
             self.left_dangling(index, connection);
         }
+        let connections: Vec<ConnectionNo> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.may_have_logged_out(connection);
+        }
         for known in self.connections.values_mut() {
             known.open.clear();
         }
@@ -347,23 +374,24 @@ impl<'t> Reader<'t> {
         for session in std::mem::take(&mut self.torn) {
             self.history.sessions[session.index()].suspended = Some(index);
         }
-        // That these were suspended may not have been written down: then they are suspended afresh, otherwise their window
-        // may have passed.
+        // Since when these were suspended may not have been written down: they are suspended afresh, or, by an older date,
+        // their window has passed.
+        let down_from = self.history.outages.last().map_or(index, |outage| outage.from);
         let bounds = &self.history.plan().service.bounds;
         let latest = self.history.moment_at(self.history.at(index) + bounds.resume_window + self.history.slack());
         for session in std::mem::take(&mut self.unsure) {
-            if let Some(ended) = self.window_end(session).filter(|ended| ended.when.earliest < index) {
-                let when = Span { latest, ..ended.when };
-                let session = &mut self.history.sessions[session.index()];
-                session.ended = Some(Ended { when, ..ended });
-                session.suspended = Some(index);
-                session.cut_off = true;
-            }
+            let session = &mut self.history.sessions[session.index()];
+            session.ended = Some(Ended { when: Span { earliest: down_from, latest }, how: HowEnded::WindowPassed });
+            session.suspended = Some(index);
+            session.cut_off = true;
         }
-        let down_from = self.history.outages.last().map_or(index, |outage| outage.from);
         for number in 0..self.history.sessions.len() {
             let session = SessionNo(super::number(number));
-            if self.history.session(session).ended.is_some() {
+            if let Some(ended) = &mut self.history.sessions[number].ended {
+                // One that may have been alive until now is suspended afresh like the others.
+                if ended.when.latest > down_from {
+                    ended.when.latest = ended.when.latest.max(latest);
+                }
                 continue;
             }
             match self.window_end(session) {
