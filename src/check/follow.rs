@@ -12,7 +12,7 @@ mod room;
 
 pub(super) use self::room::{Attempt, AttemptEnd, Outcome, Room, Timeout};
 use super::history::{Ask, History, Revealed, SessionNo, Span, UserNo};
-use crate::protocol::vocabulary::{InstanceId, InvitationStatus, Revision};
+use crate::protocol::vocabulary::{InstanceId, InvitationStatus, Revision, Role};
 
 /// One thing that a commit changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,9 @@ pub(super) enum Change {
         /// Whether it was surely there before.
         surely: bool,
     },
-    /// Roles, names, attendees.
+    /// A user has another role; kRoomOwner hands the room over.
+    Role { user: UserNo, role: Role },
+    /// Names, attendees.
     Else,
 }
 
