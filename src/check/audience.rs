@@ -36,7 +36,7 @@ struct Audience<'a, 's, 't> {
 impl<'t> Audience<'_, '_, 't> {
     fn of_change(&mut self, change: &Change) {
         match *change {
-            Change::Created | Change::Else => {}
+            Change::Created | Change::Role { .. } | Change::Else => {}
             Change::Destroyed => self.members(EventName::RoomDismissed, None, None),
             Change::Entered { user, moved: true, .. } => self.former(EventName::KickedOutOfRoom, user),
             // ORD-4: the member devices before the entry hear of it.

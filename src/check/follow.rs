@@ -12,7 +12,7 @@ mod room;
 
 pub(super) use self::room::{Attempt, AttemptEnd, Outcome, Room, Timeout};
 use super::history::{Ask, History, Revealed, SessionNo, Span, UserNo};
-use crate::protocol::vocabulary::{InstanceId, InvitationStatus, Revision};
+use crate::protocol::vocabulary::{InstanceId, InvitationStatus, Revision, Role};
 
 /// One thing that a commit changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,9 @@ pub(super) enum Change {
         /// Whether it was surely there before.
         surely: bool,
     },
-    /// Roles, names, attendees.
+    /// A user has another role; kRoomOwner hands the room over.
+    Role { user: UserNo, role: Role },
+    /// Names, attendees.
     Else,
 }
 
@@ -148,7 +150,7 @@ impl<'t> Follower<'_, 't> {
         self.room.learn_id(self.history, revealed);
         let missing = revealed.revision.0.saturating_sub(self.room.revision.0 + 1);
         let window = Span { earliest: self.floor.min(latest), latest };
-        if self.is_silent(revealed) && self.fill(missing + 1, window) {
+        if self.is_silent(revealed, window) && self.fill(missing + 1, window) {
             return self.judge(revealed, None);
         }
         if missing > 0 && !self.fill(missing, window) {
@@ -176,12 +178,9 @@ impl<'t> Follower<'_, 't> {
     }
 
     /// Whether only the number of a commit is known: nobody heard of it, and no request that may have led to it succeeded.
-    fn is_silent(&self, revealed: &Revealed) -> bool {
+    fn is_silent(&self, revealed: &Revealed, window: Span) -> bool {
         revealed.deliveries.is_empty()
-            && !revealed
-                .asks
-                .iter()
-                .any(|ask| self.history.asks[*ask].success().is_some_and(|(call, _)| call.operation().changes_state()))
+            && cause::find(self.history, self.attempts, &self.room, revealed, window).is_none()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a scene, which borrow from different owners")]

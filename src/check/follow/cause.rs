@@ -6,7 +6,7 @@ use super::super::history::{History, Revealed, Span};
 use super::room::{Attempt, Room};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
-use crate::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, UserId};
+use crate::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, Role, UserId};
 
 /// The request that led to a commit, as an index of the history's asks, if it was answered.
 pub(super) fn find(
@@ -78,9 +78,17 @@ pub(super) fn find(
                 let withdrawn = told(EventName::InvitationRemoved)
                     || told(EventName::InvitationCancelled)
                     || told(EventName::InvitationRevokedByAdmin);
+                // CAN-2, CAN-3: live, and the caller's own or the caller's to revoke, as far as is known.
+                let inside = room.has_member(history, caller, window) != Some(false);
+                let privileged = match room.role(caller) {
+                    Some(Role::GeneralUser) => false,
+                    Some(Role::Administrator) => inside,
+                    Some(Role::RoomOwner) | None => true,
+                };
                 let live = |user: &UserId| {
-                    let status = history.user(user).map_or(Some(InvitationStatus::None), |user| room.status(user));
-                    status == Some(InvitationStatus::Pending)
+                    let Some(entry) = history.user(user).and_then(|user| room.entry(user)) else { return false };
+                    let inviter = entry.attempt.and_then(|attempt| attempts[attempt].inviter);
+                    entry.status == InvitationStatus::Pending && (privileged || inviter == Some(caller))
                 };
                 if withdrawn {
                     3

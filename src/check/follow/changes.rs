@@ -91,6 +91,10 @@ impl<'t> Work<'_, 't> {
             Call::CancelInvitation { user_id_list, .. } => return self.withdraw(caller, ask, user_id_list),
             Call::Accept { .. } => self.answer(caller, Outcome::Accepted, ask),
             Call::Reject { .. } => self.answer(caller, Outcome::Rejected, ask),
+            Call::ChangeUserRole { user_id, user_role, .. } => {
+                let user = history.user(user_id);
+                self.changes.extend(user.map(|user| Change::Role { user, role: *user_role }));
+            }
             _ => self.changes.push(Change::Else),
         }
         true
@@ -275,9 +279,13 @@ impl<'t> Work<'_, 't> {
                     dismissed = true;
                     None
                 }
-                Event::KickedOffLine { .. }
-                | Event::UserRoleChanged { .. }
-                | Event::ScheduleAttendeesChanged { .. } => None,
+                Event::UserRoleChanged { user_id, user_role, .. } => {
+                    let change = history.user(user_id).map(|user| Change::Role { user, role: *user_role });
+                    let fresh = change.filter(|change| !self.changes.contains(change));
+                    self.changes.extend(fresh);
+                    None
+                }
+                Event::KickedOffLine { .. } | Event::ScheduleAttendeesChanged { .. } => None,
             };
             if let Some((user, end)) = found {
                 ends.entry(user).or_insert(end);
@@ -498,7 +506,8 @@ pub(super) fn apply<'t>(
             Change::Removed { attempt, .. } => {
                 set_status(room, attempts[attempt].invitee, attempt, InvitationStatus::None, revision);
             }
-            Change::Else => roles(history, room, cause, revision),
+            Change::Role { user, role } => change_role(room, user, role, revision),
+            Change::Else => {}
         }
     }
 }
@@ -512,17 +521,15 @@ fn set_status(room: &mut Room<'_>, user: UserNo, attempt: usize, status: Invitat
     room.entries.insert(user, Entry { attempt: Some(attempt), status, changed: revision, place });
 }
 
-fn roles(history: &History<'_>, room: &mut Room<'_>, cause: Option<usize>, revision: Revision) {
-    let call = cause.and_then(|ask| history.asks[ask].call());
-    let Some(Call::ChangeUserRole { user_id, user_role, .. }) = call else { return };
-    let Some(user) = history.user(user_id) else { return };
-    if *user_role == Role::RoomOwner
-        && let Some(old) = room.owner.replace(user).and_then(|old| room.members.get_mut(&old))
+fn change_role(room: &mut Room<'_>, user: UserNo, role: Role, revision: Revision) {
+    if role == Role::RoomOwner
+        && let Some(old) = room.owner.replace(user).filter(|old| *old != user)
+        && let Some(old) = room.members.get_mut(&old)
     {
         old.role = Some(Role::GeneralUser);
     }
     if let Some(member) = room.members.get_mut(&user) {
-        member.role = Some(*user_role);
+        member.role = Some(role);
         // Who is in the room by which session is not told anew by a change of role.
         member.since = if member.since >= room.certain_from { revision } else { member.since };
     }
