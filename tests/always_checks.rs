@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use convoke::check;
+use convoke::check::linearizability::{EXPLORED_MAX, History, Verdict, explain, from_trace};
 use convoke::plan::compile::compile;
 use convoke::scenario;
 use convoke::seed::Seed;
@@ -142,7 +143,18 @@ fn run(text: &str, number: u64) -> Trace {
 fn check_scenarios(numbers: std::ops::Range<u64>, faults: bool) {
     for number in numbers {
         let text = random_scenario(number, faults);
-        let judgement = check::judge(&run(&text, number));
+        let trace = run(&text, number);
+        // Whoever sees nothing but the API finds an order all the same.
+        let histories = from_trace(&trace);
+        for (history, verdict) in histories.iter().zip(explain(&histories, EXPLORED_MAX)) {
+            let History { room, invitee, .. } = history;
+            assert_eq!(
+                verdict,
+                Verdict::Linearizable,
+                "scenario {number} (faults: {faults}): {invitee} in {room}\n{text}"
+            );
+        }
+        let judgement = check::judge(&trace);
         // Nobody says what these calls are to return.
         let wrong: Vec<String> = judgement
             .findings

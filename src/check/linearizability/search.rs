@@ -85,11 +85,6 @@ pub(super) fn search(history: &History, demands: &Demands, explored_max: usize) 
                 search.open.insert(operation);
                 continue;
             }
-            Mark::Returned(operation) if search.is_optional(operation) => {
-                search.open.remove(&operation);
-                possible = possible.into_iter().map(|configuration| configuration.without(operation)).collect();
-                continue;
-            }
             Mark::Returned(operation) => Goal::TakenEffect(operation),
             Mark::Heard(sighting) => {
                 let sighting = &history.sightings[sighting];
@@ -99,6 +94,12 @@ pub(super) fn search(history: &History, demands: &Demands, explored_max: usize) 
         let Ok(mut after) = search.advance(&possible, goal, point.at) else {
             return Verdict::Inconclusive { explored: search.explored };
         };
+        if let Mark::Returned(operation) = mark
+            && search.is_optional(operation)
+        {
+            // It has happened by now, or it never will.
+            after.extend(possible.iter().cloned());
+        }
         if after.is_empty() {
             let before = possible.iter().map(|configuration| words::state(&configuration.state));
             return Verdict::NotLinearizable {

@@ -14,7 +14,9 @@ pub(super) fn prefix(
 ) -> Vec<String> {
     let mut lines: Vec<(Point, usize, String)> = Vec::new();
     for (index, one) in history.operations.iter().enumerate() {
-        if one.called > end || Some(index) == operation || demands.never == Some(index) {
+        // That a session may have ended is a possibility, and nothing that anybody saw.
+        let is_seen = one.asks != Asks::EndSession && demands.never != Some(index);
+        if !is_seen || one.called > end || Some(index) == operation {
             continue;
         }
         lines.push((one.called, 0, line(history, one, end)));
@@ -50,10 +52,7 @@ fn line(history: &History, operation: &Operation, end: Point) -> String {
         Some(_) | None => "...".to_owned(),
     };
     let later = if returned.is_some_and(|returned| returned > end) { ", later" } else { "" };
-    match operation.asks {
-        Asks::EndSession => format!("{}-{until}  {asked}", called.at),
-        _ => format!("{}-{until}  {who}  {asked}  -> {}{later}", called.at, result(outcome)),
-    }
+    format!("{}-{until}  {who}  {asked}  -> {}{later}", called.at, result(outcome))
 }
 
 fn asked(history: &History, operation: &Operation) -> String {
@@ -64,7 +63,7 @@ fn asked(history: &History, operation: &Operation) -> String {
         Asks::Enter => format!("enterRoom {room}"),
         Asks::Exit => format!("exitRoom {room}"),
         Asks::Kick => format!("kickRemoteUserOutOfRoom {invitee}"),
-        Asks::EndSession => format!("the session of {} may have ended", operation.who),
+        Asks::EndSession => "the end of its session".to_owned(),
         Asks::Invite { timeout: Some(timeout) } => format!("inviteUsers {invitee}, for {timeout}"),
         Asks::Invite { timeout: None } => format!("inviteUsers {invitee}, without end"),
         Asks::Cancel { .. } => format!("cancelInvitation {invitee}"),
