@@ -1,0 +1,348 @@
+//! The client library, as `docs/PROTOCOL.md` has it: what it must send, return and hand over, given what its application
+//! calls and what its connection brings.
+//!
+//! Not here: gaps in the numbers and deliberate disorder, which no connection of these runs has; and raw devices, which
+//! have no library.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use convoke::plan::{DeviceIndex, DeviceKind, Plan};
+use convoke::protocol::call::{AttemptRef, Call, CallNo, Reply};
+use convoke::protocol::event::{Event, Stamp, StampedEvent};
+use convoke::protocol::message::{ClientMessage, Content, Response, ServerMessage};
+use convoke::protocol::vocabulary::{
+    ErrorCode, InstanceId, KickedOutOfRoomReason, RequestId, RoomId, UserId,
+};
+use convoke::time::{Duration, Instant};
+use convoke::trace::{DeviceChange, Occurrence};
+
+use crate::compare::same_event;
+
+/// The libraries of all devices.
+pub(crate) struct Libraries {
+    libraries: Vec<Option<Library>>,
+    /// How many events were handed over as they should be.
+    pub(crate) heard: usize,
+}
+
+#[derive(Debug)]
+struct Library {
+    user: UserId,
+    request_timeout: Duration,
+    /// Between a successful login and whatever ends the session, as far as the library knows.
+    in_session: bool,
+    /// Whether the connection that stands has seen loggedIn.
+    ready: bool,
+    received: u64,
+    room: Option<RoomId>,
+    /// The newest attempt of its user that the library was told of, by room (ACC-1).
+    told: BTreeMap<RoomId, AttemptRef>,
+    /// The attempts that the application knows of (DEV-8).
+    known: BTreeSet<AttemptRef>,
+    login: Option<(CallNo, Instant)>,
+    pending: Vec<Pending>,
+    ids: BTreeSet<RequestId>,
+    returns: VecDeque<(Instant, CallNo, Result<Reply, ErrorCode>)>,
+    events: VecDeque<(Instant, Arc<StampedEvent>)>,
+    /// The calls whose requests must go out.
+    sends: VecDeque<(Instant, CallNo)>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    call: CallNo,
+    content: Arc<Call>,
+    since: Instant,
+    id: Option<RequestId>,
+}
+
+impl Libraries {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let library = |device: &convoke::plan::PlannedDevice| {
+            (device.kind == DeviceKind::Sdk).then(|| {
+                Library::new(device.identity.user_id.clone(), plan.service.bounds.request_timeout)
+            })
+        };
+        Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
+    }
+
+    pub(crate) fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
+        for library in self.libraries.iter_mut().flatten() {
+            library.give_up(at);
+        }
+        self.nothing_is_owed(at)?;
+        let Some(library) = device_of(what).and_then(|device| self.libraries[device.index()].as_mut()) else {
+            return Ok(());
+        };
+        match what {
+            Occurrence::Called { call, content, .. } => library.called(at, *call, content),
+            Occurrence::DeviceReceived { message, .. } => library.takes(at, message),
+            Occurrence::DeviceLost { .. } => library.ready = false,
+            Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => {
+                *library = Library::new(library.user.clone(), library.request_timeout);
+            }
+            Occurrence::DeviceSent { message: ClientMessage::Request(request), .. } => {
+                let Some((_, call)) = library.sends.pop_front() else {
+                    return Err(format!("the model sends nothing, {library:?}"));
+                };
+                let pending = library.pending.iter_mut().find(|pending| pending.call == call).expect("it is pending");
+                if request.content != Content::Call(pending.content.clone()) {
+                    return Err(format!("the model sends {pending:?}"));
+                }
+                match &pending.id {
+                    Some(id) if *id != request.id => return Err(format!("the model repeats {pending:?}")),
+                    None if !library.ids.insert(request.id.clone()) => return Err("the id is not new".to_owned()),
+                    _ => pending.id = Some(request.id.clone()),
+                }
+            }
+            Occurrence::Returned { call, result, .. } => {
+                let Some((_, expected_call, expected)) = library.returns.pop_front() else {
+                    return Err(format!("the model returns nothing, {library:?}"));
+                };
+                let same = match (&expected, result) {
+                    (Ok(one), Ok(two)) => one == two,
+                    (Err(code), Err(error)) => *code == error.code,
+                    _ => false,
+                };
+                if expected_call != *call || !same {
+                    return Err(format!("the model returns {expected:?} of {expected_call:?}"));
+                }
+            }
+            Occurrence::Heard { event, .. } => match library.events.pop_front() {
+                Some((_, expected)) if heard_as(&expected, event) => self.heard += 1,
+                expected => return Err(format!("the model hears {expected:?}")),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn nothing_is_owed(&self, now: Instant) -> Result<(), String> {
+        let mut owed = String::new();
+        for library in self.libraries.iter().flatten() {
+            for (at, call, result) in library.returns.iter().filter(|(at, _, _)| *at < now) {
+                let _ = writeln!(owed, "at {at} to {}: returned {call:?}: {result:?}", library.user);
+            }
+            for (at, event) in library.events.iter().filter(|(at, _)| *at < now) {
+                let _ = writeln!(owed, "at {at} to {}: {event:?}", library.user);
+            }
+            for (at, call) in library.sends.iter().filter(|(at, _)| *at < now) {
+                let _ = writeln!(owed, "at {at} by {}: request of {call:?}", library.user);
+            }
+        }
+        if owed.is_empty() { Ok(()) } else { Err(format!("the model says, and the library never did:\n{owed}")) }
+    }
+}
+
+fn device_of(what: &Occurrence) -> Option<DeviceIndex> {
+    match what {
+        Occurrence::Called { device, .. }
+        | Occurrence::Returned { device, .. }
+        | Occurrence::Heard { device, .. }
+        | Occurrence::DeviceLost { device, .. }
+        | Occurrence::DeviceSent { device, .. }
+        | Occurrence::DeviceReceived { device, .. }
+        | Occurrence::DeviceChanged { device, .. } => Some(*device),
+        _ => None,
+    }
+}
+
+/// The stamp of what the library says by itself is nobody's business.
+fn heard_as(expected: &StampedEvent, heard: &StampedEvent) -> bool {
+    if invalid_during_offline(&expected.event) {
+        expected.event.room_id() == heard.event.room_id() && invalid_during_offline(&heard.event)
+    } else {
+        same_event(expected, heard)
+    }
+}
+
+fn invalid_during_offline(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::KickedOutOfRoom { reason: KickedOutOfRoomReason::JoinRoomStatusInvalidDuringOffline, .. }
+    )
+}
+
+impl Library {
+    fn new(user: UserId, request_timeout: Duration) -> Self {
+        Self {
+            user,
+            request_timeout,
+            in_session: false,
+            ready: false,
+            received: 0,
+            room: None,
+            told: BTreeMap::new(),
+            known: BTreeSet::new(),
+            login: None,
+            pending: Vec::new(),
+            ids: BTreeSet::new(),
+            returns: VecDeque::new(),
+            events: VecDeque::new(),
+            sends: VecDeque::new(),
+        }
+    }
+
+    fn called(&mut self, now: Instant, call: CallNo, content: &Arc<Call>) {
+        if matches!(**content, Call::Login { .. }) {
+            self.login = Some((call, now));
+            return;
+        }
+        let refusal = if !self.in_session {
+            Some(ErrorCode::SDK_NOT_INITIALIZED)
+        } else if self.pending.iter().any(|pending| pending.content.operation() == content.operation()) {
+            Some(ErrorCode::REPEAT_OPERATION)
+        } else if content.room_id().is_some_and(|room_id| !room_id.is_well_formed()) {
+            Some(ErrorCode::ROOM_ID_INVALID)
+        } else {
+            None
+        };
+        if let Some(code) = refusal {
+            self.returns.push_back((now, call, Err(code)));
+            return;
+        }
+        let content = self.named(content);
+        self.pending.push(Pending { call, content, since: now, id: None });
+        if self.ready {
+            self.sends.push_back((now, call));
+        }
+    }
+
+    /// ACC-1: an answer names the attempt that the library was told of.
+    fn named(&self, content: &Arc<Call>) -> Arc<Call> {
+        let told = |room_id: &RoomId| self.told.get(room_id).copied();
+        match &**content {
+            Call::Accept { room_id, attempt: None } => {
+                Arc::new(Call::Accept { room_id: room_id.clone(), attempt: told(room_id) })
+            }
+            Call::Reject { room_id, reason, attempt: None } => {
+                Arc::new(Call::Reject { room_id: room_id.clone(), reason: *reason, attempt: told(room_id) })
+            }
+            _ => content.clone(),
+        }
+    }
+
+    fn takes(&mut self, now: Instant, message: &ServerMessage) {
+        match message {
+            ServerMessage::LoggedIn { resumed, .. } => {
+                if !resumed {
+                    if let Some(room_id) = self.room.take().filter(|_| self.in_session) {
+                        let reason = KickedOutOfRoomReason::JoinRoomStatusInvalidDuringOffline;
+                        let event = Event::KickedOutOfRoom { room_id, reason, message: "".into() };
+                        self.events.push_back((now, Arc::new(StampedEvent { stamp: None, event })));
+                    }
+                    self.forget();
+                }
+                self.in_session = true;
+                self.ready = true;
+                if let Some((call, _)) = self.login.take() {
+                    self.returns.push_back((now, call, Ok(Reply::Void)));
+                }
+                self.sends.extend(self.pending.iter().map(|pending| (now, pending.call)));
+            }
+            ServerMessage::Refused { error } => {
+                if let Some((call, _)) = self.login.take() {
+                    self.returns.push_back((now, call, Err(error.code)));
+                }
+            }
+            ServerMessage::Response(response) => self.answered(now, response),
+            ServerMessage::Event { seq, event } => {
+                if *seq == self.received + 1 {
+                    self.received += 1;
+                    self.told_of(now, event);
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Instant, response: &Response) {
+        let Some(at) = self.pending.iter().position(|pending| pending.id.as_ref() == Some(&response.id)) else {
+            return;
+        };
+        let pending = self.pending.remove(at);
+        let result = response.result.clone().map_err(|error| error.code);
+        self.returns.push_back((now, pending.call, result));
+        match (&*pending.content, &response.result) {
+            (Call::EnterRoom { room_id, .. }, Ok(_)) => self.room = Some(room_id.clone()),
+            (Call::ExitRoom { room_id }, Ok(_)) if self.room.as_ref() == Some(room_id) => self.room = None,
+            (Call::Logout {}, Ok(_)) => {
+                self.in_session = false;
+                self.ready = false;
+                self.room = None;
+                self.forget();
+            }
+            (Call::GetInvitationList { room_id, .. }, Ok(Reply::List(page))) => {
+                let own = page.invitation_list.iter().find(|item| item.invitation.invitee.user_id == self.user);
+                if let (Some(item), Some(at)) = (own, response.at) {
+                    let attempt = AttemptRef { instance: at.instance, attempt: item.attempt };
+                    self.known.insert(attempt);
+                    self.learn(room_id, attempt);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn told_of(&mut self, now: Instant, event: &Arc<StampedEvent>) {
+        if let (Some((instance, room_id)), Some(stamp)) = (instance_and_room(event), &event.stamp)
+            && let Some(about) = stamp.about.as_ref().filter(|about| about.invitee == self.user)
+        {
+            let attempt = AttemptRef { instance, attempt: about.attempt };
+            self.learn(room_id, attempt);
+            if matches!(event.event, Event::ReceiveInvitation { .. }) {
+                self.known.insert(attempt);
+            } else if event.event.name().closes_ring() && !self.known.contains(&attempt) {
+                // DEV-8: it would end a ring that never began here.
+                return;
+            }
+        }
+        match &event.event {
+            Event::KickedOutOfRoom { room_id, .. } | Event::RoomDismissed { room_id, .. } => {
+                if self.room.as_ref() == Some(room_id) {
+                    self.room = None;
+                }
+            }
+            Event::KickedOffLine { .. } => {
+                self.in_session = false;
+                self.ready = false;
+                self.room = None;
+                self.forget();
+            }
+            _ => {}
+        }
+        self.events.push_back((now, event.clone()));
+    }
+
+    fn learn(&mut self, room_id: &RoomId, attempt: AttemptRef) {
+        let newest = self.told.entry(room_id.clone()).or_insert(attempt);
+        *newest = attempt.max(*newest);
+    }
+
+    /// What belongs to a session that is over.
+    fn forget(&mut self) {
+        self.received = 0;
+        self.told.clear();
+        self.known.clear();
+    }
+
+    /// IDM-5
+    fn give_up(&mut self, now: Instant) {
+        let timeout = self.request_timeout;
+        if let Some((call, since)) = self.login.take_if(|(_, since)| *since + timeout <= now) {
+            self.returns.push_back((since + timeout, call, Err(ErrorCode::FAILED)));
+        }
+        let (given_up, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.since + timeout <= now);
+        self.pending = kept;
+        for pending in given_up {
+            self.returns.push_back((pending.since + timeout, pending.call, Err(ErrorCode::FAILED)));
+        }
+    }
+}
+
+fn instance_and_room(event: &StampedEvent) -> Option<(InstanceId, &RoomId)> {
+    let Stamp { instance, .. } = event.stamp.as_ref()?;
+    Some((*instance, event.event.room_id()?))
+}
