@@ -32,12 +32,21 @@ pub(crate) fn compare(trace: &Trace) -> Result<Looked, String> {
     for (number, moment) in trace.moments.iter().enumerate() {
         comparison
             .look(moment.at, &moment.what)
-            .map_err(|reason| format!("{} at moment {number}, {:?}:\n{reason}", moment.at, moment.what))?;
+            .map_err(|reason| format!("{reason}\nafter{}", moments_before(trace, number)))?;
     }
     comparison.nothing_is_owed(Instant::NEVER)?;
     comparison.libraries.nothing_is_owed(Instant::NEVER)?;
     comparison.looked.heard = comparison.libraries.heard;
     Ok(comparison.looked)
+}
+
+/// What led to a moment, for people.
+fn moments_before(trace: &Trace, number: usize) -> String {
+    let mut text = String::new();
+    for moment in &trace.moments[number.saturating_sub(12)..=number] {
+        let _ = write!(text, "\n    {} {:?}", moment.at, moment.what);
+    }
+    text
 }
 
 struct Comparison {

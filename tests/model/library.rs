@@ -9,16 +9,18 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use convoke::plan::{DeviceIndex, DeviceKind, Plan};
+use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{AttemptRef, Call, CallNo, Reply};
 use convoke::protocol::event::{Event, Stamp, StampedEvent};
 use convoke::protocol::message::{ClientMessage, Content, Response, ServerMessage};
 use convoke::protocol::vocabulary::{
     ErrorCode, InstanceId, KickedOutOfRoomReason, RequestId, RoomId, UserId,
 };
-use convoke::time::{Duration, Instant};
+use convoke::time::Instant;
 use convoke::trace::{DeviceChange, Occurrence};
 
 use crate::compare::same_event;
+use crate::rooms::wrong_form;
 
 /// The libraries of all devices.
 pub(crate) struct Libraries {
@@ -27,21 +29,29 @@ pub(crate) struct Libraries {
     pub(crate) heard: usize,
 }
 
+/// Whether a logout that loses its connection counts as done, and is not repeated as IDM-5 would have it.
+const LOGOUT_IS_NOT_REPEATED: bool = true;
+
+/// How far the library is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum State {
+    LoggedOut,
+    /// By a call of the application, or to go on after a loss.
+    LoggingIn(Option<(CallNo, Instant)>),
+    LoggedIn,
+}
+
 #[derive(Debug)]
 struct Library {
     user: UserId,
-    request_timeout: Duration,
-    /// Between a successful login and whatever ends the session, as far as the library knows.
-    in_session: bool,
-    /// Whether the connection that stands has seen loggedIn.
-    ready: bool,
+    bounds: Bounds,
+    state: State,
     received: u64,
     room: Option<RoomId>,
     /// The newest attempt of its user that the library was told of, by room (ACC-1).
     told: BTreeMap<RoomId, AttemptRef>,
     /// The attempts that the application knows of (DEV-8).
     known: BTreeSet<AttemptRef>,
-    login: Option<(CallNo, Instant)>,
     pending: Vec<Pending>,
     ids: BTreeSet<RequestId>,
     returns: VecDeque<(Instant, CallNo, Result<Reply, ErrorCode>)>,
@@ -62,7 +72,7 @@ impl Libraries {
     pub(crate) fn new(plan: &Plan) -> Self {
         let library = |device: &convoke::plan::PlannedDevice| {
             (device.kind == DeviceKind::Sdk).then(|| {
-                Library::new(device.identity.user_id.clone(), plan.service.bounds.request_timeout)
+                Library::new(device.identity.user_id.clone(), plan.service.bounds.clone())
             })
         };
         Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
@@ -79,9 +89,9 @@ impl Libraries {
         match what {
             Occurrence::Called { call, content, .. } => library.called(at, *call, content),
             Occurrence::DeviceReceived { message, .. } => library.takes(at, message),
-            Occurrence::DeviceLost { .. } => library.ready = false,
+            Occurrence::DeviceLost { .. } => library.lost(at),
             Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => {
-                *library = Library::new(library.user.clone(), library.request_timeout);
+                *library = Library::new(library.user.clone(), library.bounds.clone());
             }
             Occurrence::DeviceSent { message: ClientMessage::Request(request), .. } => {
                 let Some((_, call)) = library.sends.pop_front() else {
@@ -166,17 +176,15 @@ fn invalid_during_offline(event: &Event) -> bool {
 }
 
 impl Library {
-    fn new(user: UserId, request_timeout: Duration) -> Self {
+    fn new(user: UserId, bounds: Bounds) -> Self {
         Self {
             user,
-            request_timeout,
-            in_session: false,
-            ready: false,
+            bounds,
+            state: State::LoggedOut,
             received: 0,
             room: None,
             told: BTreeMap::new(),
             known: BTreeSet::new(),
-            login: None,
             pending: Vec::new(),
             ids: BTreeSet::new(),
             returns: VecDeque::new(),
@@ -187,25 +195,23 @@ impl Library {
 
     fn called(&mut self, now: Instant, call: CallNo, content: &Arc<Call>) {
         if matches!(**content, Call::Login { .. }) {
-            self.login = Some((call, now));
+            match self.state {
+                State::LoggedOut => self.state = State::LoggingIn(Some((call, now))),
+                State::LoggingIn(_) => self.returns.push_back((now, call, Err(ErrorCode::REPEAT_OPERATION))),
+                State::LoggedIn => self.returns.push_back((now, call, Ok(Reply::Void))),
+            }
             return;
         }
-        let refusal = if !self.in_session {
-            Some(ErrorCode::SDK_NOT_INITIALIZED)
-        } else if self.pending.iter().any(|pending| pending.content.operation() == content.operation()) {
-            Some(ErrorCode::REPEAT_OPERATION)
-        } else if content.room_id().is_some_and(|room_id| !room_id.is_well_formed()) {
-            Some(ErrorCode::ROOM_ID_INVALID)
-        } else {
-            None
-        };
+        // ERR-1, ERR-2, and the rest of the form with it.
+        let logged_out = (self.state == State::LoggedOut).then_some(ErrorCode::SDK_NOT_INITIALIZED);
+        let refusal = logged_out.or_else(|| wrong_form(content, &self.bounds));
         if let Some(code) = refusal {
             self.returns.push_back((now, call, Err(code)));
             return;
         }
         let content = self.named(content);
         self.pending.push(Pending { call, content, since: now, id: None });
-        if self.ready {
+        if self.state == State::LoggedIn {
             self.sends.push_back((now, call));
         }
     }
@@ -224,27 +230,54 @@ impl Library {
         }
     }
 
+    /// The connection is gone: the library makes another, and goes on.
+    fn lost(&mut self, now: Instant) {
+        let logout = self.pending.iter().position(|pending| matches!(*pending.content, Call::Logout {}));
+        match (self.state, logout) {
+            (State::LoggedIn, Some(logout)) if LOGOUT_IS_NOT_REPEATED => {
+                for (number, pending) in std::mem::take(&mut self.pending).into_iter().enumerate() {
+                    let result = if number == logout { Ok(Reply::Void) } else { Err(ErrorCode::FAILED) };
+                    self.returns.push_back((now, pending.call, result));
+                }
+                self.log_out(now);
+            }
+            (State::LoggedIn, _) => self.state = State::LoggingIn(None),
+            _ => {}
+        }
+    }
+
+    /// The session is over, and what is unanswered will stay so.
+    fn log_out(&mut self, now: Instant) {
+        self.state = State::LoggedOut;
+        self.room = None;
+        self.forget();
+        for pending in std::mem::take(&mut self.pending) {
+            self.returns.push_back((now, pending.call, Err(ErrorCode::FAILED)));
+        }
+    }
+
     fn takes(&mut self, now: Instant, message: &ServerMessage) {
         match message {
             ServerMessage::LoggedIn { resumed, .. } => {
+                let State::LoggingIn(call) = std::mem::replace(&mut self.state, State::LoggedIn) else { return };
                 if !resumed {
-                    if let Some(room_id) = self.room.take().filter(|_| self.in_session) {
+                    self.forget();
+                    // Section 5: its place in the room went with the old session.
+                    if let Some(room_id) = self.room.take() {
                         let reason = KickedOutOfRoomReason::JoinRoomStatusInvalidDuringOffline;
                         let event = Event::KickedOutOfRoom { room_id, reason, message: "".into() };
                         self.events.push_back((now, Arc::new(StampedEvent { stamp: None, event })));
                     }
-                    self.forget();
                 }
-                self.in_session = true;
-                self.ready = true;
-                if let Some((call, _)) = self.login.take() {
+                if let Some((call, _)) = call {
                     self.returns.push_back((now, call, Ok(Reply::Void)));
                 }
                 self.sends.extend(self.pending.iter().map(|pending| (now, pending.call)));
             }
             ServerMessage::Refused { error } => {
-                if let Some((call, _)) = self.login.take() {
+                if let State::LoggingIn(Some((call, _))) = self.state {
                     self.returns.push_back((now, call, Err(error.code)));
+                    self.log_out(now);
                 }
             }
             ServerMessage::Response(response) => self.answered(now, response),
@@ -267,12 +300,7 @@ impl Library {
         match (&*pending.content, &response.result) {
             (Call::EnterRoom { room_id, .. }, Ok(_)) => self.room = Some(room_id.clone()),
             (Call::ExitRoom { room_id }, Ok(_)) if self.room.as_ref() == Some(room_id) => self.room = None,
-            (Call::Logout {}, Ok(_)) => {
-                self.in_session = false;
-                self.ready = false;
-                self.room = None;
-                self.forget();
-            }
+            (Call::Logout {}, _) => self.log_out(now),
             (Call::GetInvitationList { room_id, .. }, Ok(Reply::List(page))) => {
                 let own = page.invitation_list.iter().find(|item| item.invitation.invitee.user_id == self.user);
                 if let (Some(item), Some(at)) = (own, response.at) {
@@ -304,12 +332,7 @@ impl Library {
                     self.room = None;
                 }
             }
-            Event::KickedOffLine { .. } => {
-                self.in_session = false;
-                self.ready = false;
-                self.room = None;
-                self.forget();
-            }
+            Event::KickedOffLine { .. } => self.log_out(now),
             _ => {}
         }
         self.events.push_back((now, event.clone()));
@@ -329,15 +352,18 @@ impl Library {
 
     /// IDM-5
     fn give_up(&mut self, now: Instant) {
-        let timeout = self.request_timeout;
-        if let Some((call, since)) = self.login.take_if(|(_, since)| *since + timeout <= now) {
-            self.returns.push_back((since + timeout, call, Err(ErrorCode::FAILED)));
-        }
+        let timeout = self.bounds.request_timeout;
         let (given_up, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.since + timeout <= now);
         self.pending = kept;
         for pending in given_up {
             self.returns.push_back((pending.since + timeout, pending.call, Err(ErrorCode::FAILED)));
+        }
+        if let State::LoggingIn(Some((call, since))) = self.state
+            && since + timeout <= now
+        {
+            self.returns.push_back((since + timeout, call, Err(ErrorCode::FAILED)));
+            self.log_out(since + timeout);
         }
     }
 }

@@ -53,11 +53,12 @@ fn agrees(sequence: &Sequence) -> Result<compare::Looked, String> {
             continue;
         }
         let looked = compare::compare(&trace)?;
+        // No author says what these calls must come to: that is the model's part.
         let judgement = check::judge(&trace);
-        if !judgement.is_clean() {
-            let findings: Vec<String> =
-                judgement.findings.iter().map(|f| format!("{} {:?}: {}", f.check, f.requirements, f.message)).collect();
-            return Err(findings.join("\n"));
+        let findings = judgement.findings.iter().filter(|finding| finding.check != "results");
+        let said: Vec<String> = findings.map(|f| format!("{} {:?}: {}", f.check, f.requirements, f.message)).collect();
+        if !said.is_empty() {
+            return Err(said.join("\n"));
         }
         return Ok(looked);
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{AttemptRef, Call, InvitationPage, ListItem, Reply};
 use convoke::protocol::event::{AttemptOf, Event, Invitation, PushHint, RoomInfo, Stamp, StampedEvent, UserInfo};
 use convoke::protocol::message::RoomPoint;
@@ -16,6 +17,10 @@ use convoke::protocol::vocabulary::{
 use convoke::time::{Duration, Instant};
 
 use crate::sessions::{Answer, Out, Service};
+
+/// Whether the answer 100003 says where the room that is in the way stands: by the letter of section 4.2 it should, and
+/// the reference does not.
+const AT_OF_OCCUPIED: bool = false;
 
 /// One installation of the library: whose, and which.
 pub(crate) type DeviceKey = (UserId, DeviceId);
@@ -125,35 +130,40 @@ fn distinct(ids: &[UserId]) -> Vec<UserId> {
     seen
 }
 
-impl Service {
-    /// The form of the arguments: `roomId` first, then everything else (ERR-1).
-    fn wrong_form(&self, call: &Call) -> Option<ErrorCode> {
-        if call.room_id().is_some_and(|room_id| !room_id.is_well_formed()) {
-            return Some(ErrorCode::ROOM_ID_INVALID);
-        }
-        let wrong_list = |list: &[UserId]| {
-            list.is_empty() || list.iter().any(|id| id.as_str().is_empty()) || list.len() as u64 > self.bounds.ids_max
-        };
-        let wrong = match call {
-            Call::InviteUsers { user_id_list, timeout, extension_info, .. } => {
-                wrong_list(user_id_list)
-                    || !(0.0..=self.bounds.timeout_max.as_secs() as f64).contains(timeout)
-                    || extension_info.len() as u64 > self.bounds.extension_info_max
-            }
-            Call::CancelInvitation { user_id_list, .. } => wrong_list(user_id_list),
-            Call::Reject { reason, .. } => !(0..=1).contains(reason),
-            Call::GetInvitationList { cursor, count, .. } => {
-                *count < 0.0 || count.fract() != 0.0 || !(cursor.as_str().is_empty() || self.cursors.contains_key(cursor))
-            }
-            _ => false,
-        };
-        wrong.then_some(ErrorCode::INVALID_PARAMETER)
+/// The form of the arguments: `roomId` first, then everything else (ERR-1). Whether a cursor is one, its giver knows.
+pub(crate) fn wrong_form(call: &Call, bounds: &Bounds) -> Option<ErrorCode> {
+    if call.room_id().is_some_and(|room_id| !room_id.is_well_formed()) {
+        return Some(ErrorCode::ROOM_ID_INVALID);
     }
+    let wrong_list = |list: &[UserId]| {
+        list.is_empty() || list.iter().any(|id| id.as_str().is_empty()) || list.len() as u64 > bounds.ids_max
+    };
+    let wrong = match call {
+        Call::InviteUsers { user_id_list, timeout, extension_info, .. } => {
+            wrong_list(user_id_list)
+                || !(0.0..=bounds.timeout_max.as_secs() as f64).contains(timeout)
+                || extension_info.len() as u64 > bounds.extension_info_max
+        }
+        Call::CancelInvitation { user_id_list, .. } => wrong_list(user_id_list),
+        Call::Reject { reason, .. } => !(0..=1).contains(reason),
+        Call::GetInvitationList { count, .. } => *count < 0.0 || count.fract() != 0.0,
+        _ => false,
+    };
+    wrong.then_some(ErrorCode::INVALID_PARAMETER)
+}
 
+impl Service {
     /// Everything from the form of the arguments on (ERR-1).
     pub(crate) fn execute(&mut self, now: Instant, caller: &DeviceKey, call: &Call) -> Answer {
-        if let Some(code) = self.wrong_form(call) {
+        if let Some(code) = wrong_form(call, &self.bounds) {
             return Answer::error(code);
+        }
+        // LST-5: what the server never gave is malformed.
+        if let Call::GetInvitationList { cursor, .. } = call
+            && !cursor.as_str().is_empty()
+            && !self.cursors.contains_key(cursor)
+        {
+            return Answer::error(ErrorCode::INVALID_PARAMETER);
         }
         if let Call::SetSelfInfo { user_name, avatar_url } = call {
             self.accounts.insert(caller.0.clone(), (user_name.clone(), avatar_url.clone()));
@@ -162,7 +172,8 @@ impl Service {
         let room_id = call.room_id().expect("everything else is about a room");
         if let Call::CreateRoom { room_name, room_type, password, max_member_count, schedule_attendees, .. } = call {
             if let Some(room) = self.rooms.get(room_id) {
-                return Answer { at: Some(room.point()), ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
+                let at = AT_OF_OCCUPIED.then(|| room.point());
+                return Answer { at, ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
             }
             self.instances += 1;
             let name = if room_name.is_empty() { room_id.as_str().into() } else { room_name.clone() };
