@@ -103,6 +103,8 @@ impl Comparison {
                 self.service.advance(at);
                 self.service.lost(at, *connection);
                 self.sort(at);
+                // What became due at this very instant has nowhere to go any more.
+                self.connections.remove(connection);
             }
             Occurrence::ServerSent { connection, message, .. } => {
                 self.service.advance(at);
@@ -119,7 +121,10 @@ impl Comparison {
                 Some((_, expected)) if expected == **hint => {}
                 expected => return Err(format!("the model's hint is {expected:?}")),
             },
-            Occurrence::ServerCrashed => self.up = false,
+            Occurrence::ServerCrashed => {
+                self.up = false;
+                self.connections.clear();
+            }
             Occurrence::ServerStarted { .. } => {
                 self.up = true;
                 self.service.restarted(at);

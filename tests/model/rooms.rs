@@ -555,21 +555,22 @@ impl Service {
         room: &mut Room,
         password: &str,
     ) -> Result<Reply, ErrorCode> {
+        // The member device is in already, and another device of its user needs no second place.
+        if room.members.contains(caller) {
+            return Ok(Reply::RoomInfo(self.room_info(room)));
+        }
         if !room.password.is_empty() && password.is_empty() {
             return Err(ErrorCode::NEED_PASSWORD);
         }
         if !room.password.is_empty() && *password != *room.password {
             return Err(ErrorCode::WRONG_PASSWORD);
         }
-        if room.members_max > 0 && !room.has(&caller.0) && room.members.len() >= room.members_max {
+        if !room.has(&caller.0) && room.members_max > 0 && room.members.len() >= room.members_max {
             return Err(ErrorCode::ROOM_USER_FULL);
         }
         // ROOM-8. This room is not among the others while it is looked at.
         if self.rooms.values().any(|other| other.has(&caller.0)) {
             return Err(ErrorCode::ALREADY_IN_OTHER_ROOM);
-        }
-        if room.members.contains(caller) {
-            return Ok(Reply::RoomInfo(self.room_info(room)));
         }
         let members = room.members.clone();
         room.revision += 1;
@@ -659,6 +660,9 @@ impl Service {
         if !room.has(user) {
             return Err(ErrorCode::USER_NOT_ENTERED);
         }
+        if room.role(user) == role {
+            return Ok(Reply::Void);
+        }
         room.revision += 1;
         room.admins.remove(user);
         let mut changes = vec![(user.clone(), role)];
@@ -712,8 +716,10 @@ impl Service {
         if room.role(&caller.0) == Role::GeneralUser {
             return Err(ErrorCode::NO_PERMISSION);
         }
-        room.revision += 1;
-        room.name = name.clone();
+        if room.name != *name {
+            room.revision += 1;
+            room.name = name.clone();
+        }
         Ok(Reply::Void)
     }
 
