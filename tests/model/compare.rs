@@ -44,7 +44,8 @@ pub(crate) fn compare(trace: &Trace) -> Result<Looked, String> {
 fn moments_before(trace: &Trace, number: usize) -> String {
     let mut text = String::new();
     for moment in &trace.moments[number.saturating_sub(12)..=number] {
-        let _ = write!(text, "\n    {} {:?}", moment.at, moment.what);
+        let what = format!("{:?}", moment.what);
+        let _ = write!(text, "\n    {} {}", moment.at, what.chars().take(400).collect::<String>());
     }
     text
 }

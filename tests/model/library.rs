@@ -275,10 +275,16 @@ impl Library {
                 self.sends.extend(self.pending.iter().map(|pending| (now, pending.call)));
             }
             ServerMessage::Refused { error } => {
-                if let State::LoggingIn(Some((call, _))) = self.state {
-                    self.returns.push_back((now, call, Err(error.code)));
-                    self.log_out(now);
+                match self.state {
+                    State::LoggingIn(Some((call, _))) => self.returns.push_back((now, call, Err(error.code))),
+                    // DEV-9: the application did not ask; it hears why the session is over.
+                    State::LoggingIn(None) => {
+                        let event = Event::KickedOffLine { message: "".into() };
+                        self.events.push_back((now, Arc::new(StampedEvent { stamp: None, event })));
+                    }
+                    State::LoggedOut | State::LoggedIn => return,
                 }
+                self.log_out(now);
             }
             ServerMessage::Response(response) => self.answered(now, response),
             ServerMessage::Event { seq, event } => {
@@ -318,8 +324,8 @@ impl Library {
             && let Some(about) = stamp.about.as_ref().filter(|about| about.invitee == self.user)
         {
             let attempt = AttemptRef { instance, attempt: about.attempt };
-            self.learn(room_id, attempt);
             if matches!(event.event, Event::ReceiveInvitation { .. }) {
+                self.learn(room_id, attempt);
                 self.known.insert(attempt);
             } else if event.event.name().closes_ring() && !self.known.contains(&attempt) {
                 // DEV-8: it would end a ring that never began here.

@@ -22,6 +22,9 @@ use crate::sessions::{Answer, Out, Service};
 /// the reference does not.
 const AT_OF_OCCUPIED: bool = false;
 
+/// Whether a name that the room has already is a change all the same; a role that the user has already is none.
+const RENAMES_ALWAYS_COMMIT: bool = true;
+
 /// One installation of the library: whose, and which.
 pub(crate) type DeviceKey = (UserId, DeviceId);
 
@@ -611,10 +614,11 @@ impl Service {
     /// An exit, a kick or the end of a session: the member device is gone, and the others hear of it.
     pub(crate) fn leave(&mut self, device: &DeviceKey, room: &mut Room) {
         room.revision += 1;
+        // The others are shown the role that the user had.
+        let user_info = Arc::new(self.user_info(room, &device.0));
         room.members.retain(|member| member != device);
         // CAN-3: the administrator role ends with leaving.
         room.admins.remove(&device.0);
-        let user_info = Arc::new(self.user_info(room, &device.0));
         let rest = room.members.clone();
         self.tell(&rest, room, None, Event::RemoteUserLeaveRoom { room_id: room.id.clone(), user_info });
     }
@@ -716,7 +720,7 @@ impl Service {
         if room.role(&caller.0) == Role::GeneralUser {
             return Err(ErrorCode::NO_PERMISSION);
         }
-        if room.name != *name {
+        if RENAMES_ALWAYS_COMMIT || room.name != *name {
             room.revision += 1;
             room.name = name.clone();
         }

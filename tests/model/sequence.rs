@@ -615,6 +615,7 @@ impl<'a> Writer<'a> {
             8 => ("inviteUsers", json!({"roomId": room, "userIdList": users, "timeout": 2})),
             9 => ("cancelInvitation", json!({"roomId": room, "userIdList": users})),
             10 => ("getInvitationList", json!({"roomId": room})),
+            11 if users.len() == 1 => ("getInvitationList", json!({"roomId": room, "count": "many"})),
             11 => ("inviteUsers", json!({"roomId": room, "userIdList": "bob"})),
             12 => ("noSuchOperation", json!({"roomId": room})),
             _ => ("logout", json!({})),

@@ -10,7 +10,7 @@ use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{Call, Reply};
 use convoke::protocol::event::{Event, PushHint, StampedEvent};
 use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, RoomPoint};
-use convoke::protocol::vocabulary::{Cursor, ErrorCode, Platform, RequestId, RoomId, SessionToken, UserId};
+use convoke::protocol::vocabulary::{Cursor, ErrorCode, OperationName, Platform, RequestId, RoomId, SessionToken, UserId};
 use convoke::time::Instant;
 
 use crate::rooms::{CursorMeaning, DeviceKey, Room};
@@ -212,8 +212,16 @@ impl Service {
             }
             return;
         }
-        // DEV-9: the older session of this device, silently; and that of another device on this platform.
+        // DEV-9: a library that comes back to a session that is over does not put out whoever has replaced it.
         let platform = login.identity.platform;
+        let is_newer = |other: &Session| {
+            other.device.0 == device.0 && other.device != device && other.platform == platform
+        };
+        if login.resume.is_some() && self.sessions.iter().any(is_newer) {
+            self.out.push(Out::Refused { connection, code: ErrorCode::SDK_NOT_INITIALIZED });
+            return;
+        }
+        // DEV-9: the older session of this device, silently; and that of another device on this platform.
         let ended: Vec<Session> = self
             .sessions
             .iter()
@@ -261,24 +269,24 @@ impl Service {
         };
         session.acknowledge(request.received);
         let device = session.device.clone();
-        // IDM-1, IDM-2
+        // IDM-1, IDM-2. What only reads always executes; what is unknown counts as what could change state.
+        let operation = match &request.content {
+            Content::Call(call) => Some(call.operation()),
+            Content::Malformed(malformed) => OperationName::from_name(&malformed.operation),
+        };
+        let keeps = operation.is_none_or(OperationName::changes_state);
         let key = (device.clone(), request.id.clone());
-        if let Some(kept) = self.kept.get(&key).filter(|kept| now <= kept.since + self.bounds.result_memory) {
+        let kept = self.kept.get(&key).filter(|kept| now <= kept.since + self.bounds.result_memory);
+        if let (Some(kept), true) = (kept, keeps) {
             if kept.content == request.content {
                 return kept.answer.clone();
             }
             return Answer::error(ErrorCode::INVALID_PARAMETER);
         }
-        let (answer, keeps) = match &request.content {
-            Content::Malformed(_) => (Answer::error(ErrorCode::INVALID_PARAMETER), false),
-            Content::Call(call) => {
-                let answer = if matches!(**call, Call::Logout {}) {
-                    Answer::from(Ok(Reply::Void))
-                } else {
-                    self.execute(now, &device, call)
-                };
-                (answer, call.operation().changes_state())
-            }
+        let answer = match &request.content {
+            Content::Malformed(_) => Answer::error(ErrorCode::INVALID_PARAMETER),
+            Content::Call(call) if matches!(**call, Call::Logout {}) => Answer::from(Ok(Reply::Void)),
+            Content::Call(call) => self.execute(now, &device, call),
         };
         if keeps {
             self.kept.insert(key, Kept { content: request.content.clone(), answer: answer.clone(), since: now });
