@@ -10,21 +10,17 @@ use std::sync::Arc;
 
 use convoke::protocol::call::Reply;
 use convoke::protocol::event::{Event, RoomInfo, StampedEvent};
-use convoke::protocol::message::{ConnectionNo, Response, ServerMessage};
-use convoke::protocol::vocabulary::SessionToken;
+use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Response, ServerMessage};
+use convoke::protocol::vocabulary::{RequestId, SessionToken};
 use convoke::time::{Duration, Instant};
 use convoke::trace::{Occurrence, Trace};
 
 use crate::library::Libraries;
 use crate::sessions::{Answer, Out, Service};
 
-/// What a comparison has looked at.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Looked {
-    pub(crate) responses: usize,
-    pub(crate) events: usize,
-    pub(crate) heard: usize,
-}
+/// What a comparison has looked at, and how often: operations with their results, events, and what the model found
+/// worth a mark.
+pub(crate) type Looked = BTreeMap<String, usize>;
 
 /// Compares; the error says where the two part.
 pub(crate) fn compare(trace: &Trace) -> Result<Looked, String> {
@@ -36,8 +32,12 @@ pub(crate) fn compare(trace: &Trace) -> Result<Looked, String> {
     }
     comparison.nothing_is_owed(Instant::NEVER)?;
     comparison.libraries.nothing_is_owed(Instant::NEVER)?;
-    comparison.looked.heard = comparison.libraries.heard;
-    Ok(comparison.looked)
+    let mut looked = comparison.looked;
+    for mark in comparison.service.marks {
+        *looked.entry(mark.to_owned()).or_default() += 1;
+    }
+    *looked.entry("heard by an application".to_owned()).or_default() += comparison.libraries.heard;
+    Ok(looked)
 }
 
 /// What led to a moment, for people.
@@ -57,6 +57,7 @@ struct Comparison {
     pushes: VecDeque<(Instant, convoke::protocol::event::PushHint)>,
     tokens: Vec<SessionToken>,
     libraries: Libraries,
+    operations: BTreeMap<(ConnectionNo, RequestId), String>,
     looked: Looked,
 }
 
@@ -85,6 +86,7 @@ impl Comparison {
             pushes: VecDeque::new(),
             tokens: Vec::new(),
             libraries: Libraries::new(plan),
+            operations: BTreeMap::new(),
             looked: Looked::default(),
         }
     }
@@ -97,6 +99,13 @@ impl Comparison {
         self.nothing_is_owed(at)?;
         match what {
             Occurrence::ServerReceived { connection, message, .. } => {
+                if let ClientMessage::Request(request) = message {
+                    let operation = match &request.content {
+                        Content::Call(call) => call.operation().to_string(),
+                        Content::Malformed(_) => "malformed".to_owned(),
+                    };
+                    self.operations.insert((*connection, request.id.clone()), operation);
+                }
                 self.service.received(at, *connection, message);
                 self.sort(at);
             }
@@ -197,7 +206,12 @@ impl Comparison {
             },
             ServerMessage::Response(response) => match said.responses.pop_front() {
                 Some((_, Out::Response { id, answer, .. })) if id == response.id => {
-                    self.looked.responses += 1;
+                    let operation = self.operations.remove(&(connection, id)).unwrap_or_default();
+                    let result = match &response.result {
+                        Ok(_) => "ok".to_owned(),
+                        Err(error) => error.code.to_string(),
+                    };
+                    *self.looked.entry(format!("{operation}: {result}")).or_default() += 1;
                     same_answer(&mut self.service, &answer, response)
                 }
                 expected => Err(format!("the model says {expected:?}")),
@@ -210,7 +224,7 @@ impl Comparison {
                     Some((_, Out::Event { seq: number, event: expected, .. }))
                         if number == *seq && same_event(&expected, event) =>
                     {
-                        self.looked.events += 1;
+                        *self.looked.entry(event.event.name().to_string()).or_default() += 1;
                         Ok(())
                     }
                     expected => Err(format!("the model says {expected:?}")),

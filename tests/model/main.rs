@@ -13,12 +13,15 @@ mod rooms;
 mod sequence;
 mod sessions;
 
+use std::cell::RefCell;
+
 use convoke::check;
 use convoke::protocol::call::Reply;
 use convoke::trace::{Occurrence, Trace};
 use convoke::world::sim;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
+use self::compare::Looked;
 use self::sequence::{Sequence, sequences};
 
 /// How many sequences are run unless `CONVOKE_MODEL_CASES` says otherwise.
@@ -31,15 +34,23 @@ fn the_reference_agrees_with_the_model() {
         Err(_) => CASES,
     };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
-    if let Err(failure) = TestRunner::new(config).run(&sequences(), |sequence| {
-        agrees(&sequence).map(|_| ()).map_err(TestCaseError::fail)
-    }) {
+    let looked = RefCell::new(Looked::new());
+    let result = TestRunner::new(config).run(&sequences(), |sequence| {
+        for (what, times) in agrees(&sequence).map_err(TestCaseError::fail)? {
+            *looked.borrow_mut().entry(what).or_default() += times;
+        }
+        Ok(())
+    });
+    if let Err(failure) = result {
         panic!("{failure}");
+    }
+    for (what, times) in looked.borrow().iter() {
+        println!("{times:>9} {what}");
     }
 }
 
 /// Runs a sequence, as often as it takes to learn the cursors that it uses, and compares.
-fn agrees(sequence: &Sequence) -> Result<compare::Looked, String> {
+fn agrees(sequence: &Sequence) -> Result<Looked, String> {
     let mut sequence = sequence.clone();
     loop {
         let written = sequence.write();

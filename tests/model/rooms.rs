@@ -25,6 +25,9 @@ const AT_OF_OCCUPIED: bool = false;
 /// Whether a name that the room has already is a change all the same; a role that the user has already is none.
 const RENAMES_ALWAYS_COMMIT: bool = true;
 
+/// Whether removeAttendeesByAdmin refuses who has no account, as row 9 of the checks would have it.
+const REMOVED_ATTENDEES_MUST_EXIST: bool = false;
+
 /// One installation of the library: whose, and which.
 pub(crate) type DeviceKey = (UserId, DeviceId);
 
@@ -433,6 +436,9 @@ impl Service {
         match attempt.end {
             Some(End::Over) => Answer::error(ErrorCode::REQUEST_ID_INVALID),
             Some(End::Answered { by, accepted: as_accepted, at }) => {
+                if named.is_some_and(|named| named.instance.0 != room.instance) {
+                    self.marks.push("an answered ring of a dissolved room was answered again");
+                }
                 // IDM-3 for the device that answered, DEV-3 for every other.
                 let mut answer = if by == *caller && accepted == as_accepted {
                     Answer::from(Ok(Reply::Void))
@@ -444,6 +450,7 @@ impl Service {
                         entry.attempt == attempt.number && entry.status != InvitationStatus::Pending
                     });
                 if !shown && now >= at + self.bounds.answer_memory {
+                    self.marks.push("an answer came when it need not be remembered");
                     answer.also = Some(ErrorCode::REQUEST_ID_INVALID);
                 }
                 answer
@@ -507,6 +514,9 @@ impl Service {
         let called = room.entry(&caller.0).is_some_and(|entry| {
             matches!(entry.status, InvitationStatus::Pending | InvitationStatus::Accepted)
         });
+        if !inside && called {
+            self.marks.push("an invitee outside read its own entry");
+        }
         if !inside && !called {
             return Answer::error(ErrorCode::NO_PERMISSION);
         }
@@ -519,9 +529,11 @@ impl Service {
                 also = Some(ErrorCode::INVALID_PARAMETER);
             }
             if meaning.caller != caller.0 || meaning.instance != room.instance {
+                self.marks.push("a cursor was foreign");
                 return Answer::error(ErrorCode::INVALID_PARAMETER);
             }
             after = meaning.after;
+            self.marks.push("a list went on from a cursor");
         }
         let size = match count as u64 {
             0 => self.bounds.page_default,
@@ -578,6 +590,7 @@ impl Service {
         let members = room.members.clone();
         room.revision += 1;
         if let Some(member) = room.members.iter_mut().find(|(member, _)| *member == caller.0) {
+            self.marks.push("a user moved to another device");
             // ROOM-8: membership moves, and only the first device hears of it.
             let first = std::mem::replace(member, caller.clone());
             let event = Event::KickedOutOfRoom {
@@ -591,6 +604,7 @@ impl Service {
         room.members.push(caller.clone());
         // ACC-4, ORD-4: [StatusChanged,] onRemoteUserEnterRoom, Removed.
         if room.entry(&caller.0).is_some_and(|entry| entry.status == InvitationStatus::Pending) {
+            self.marks.push("an entry counted as an answer");
             let entry = self.commit_answer(now, caller, room, None);
             self.tell_of_answer(caller, room, &entry, None, &members);
         }
@@ -737,7 +751,7 @@ impl Service {
         if room.role(&caller.0) == Role::GeneralUser {
             return Err(ErrorCode::NO_PERMISSION);
         }
-        if ids.iter().any(|id| !self.accounts.contains_key(id)) {
+        if (add || REMOVED_ATTENDEES_MUST_EXIST) && ids.iter().any(|id| !self.accounts.contains_key(id)) {
             return Err(ErrorCode::USER_NOT_EXIST);
         }
         let mut changed = distinct(ids);

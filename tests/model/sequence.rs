@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use convoke::plan::{
-    Account, Action, DeviceIndex, DeviceKind, Latency, Link, Network, Place, Plan, PlannedDevice, RawRequest,
+    Account, Action, DeviceIndex, DeviceKind, Direction, Latency, Link, Network, Place, Plan, PlannedDevice, RawRequest,
     ServicePlan, SetupCall, SnapshotPlan, Source, Step, When,
 };
 use convoke::protocol::bounds::Bounds;
@@ -30,7 +30,7 @@ const ACTIVE_USERS: usize = 4;
 const ROOMS: [&str; 2] = ["red", "blue"];
 const PLATFORMS: [Platform; 3] = [Platform::Phone, Platform::Web, Platform::Tablet];
 /// How many steps a sequence has at most.
-const STEPS_MAX: usize = 26;
+const STEPS_MAX: usize = 32;
 
 /// A sequence as it is drawn.
 #[derive(Clone)]
@@ -66,14 +66,15 @@ enum Gap {
     Aim { which: usize, offset: i64 },
 }
 
-/// One step as it is drawn. Numbers are taken modulo what there is.
+/// One step as it is drawn. Numbers are taken modulo what there is; what is `apt` is done by somebody for whom it makes
+/// sense, as far as that can be known beforehand.
 #[derive(Clone, Debug)]
 enum Draw {
-    Invite { device: usize, room: usize, users: Vec<usize>, timeout: usize },
-    Cancel { device: usize, room: usize, users: Vec<usize> },
-    Answer { device: usize, room: usize, reason: Option<i64> },
-    List { device: usize, room: usize, count: usize, cursor: Option<usize> },
-    Enter { device: usize, room: usize, password: usize },
+    Invite { apt: bool, device: usize, room: usize, users: Vec<usize>, timeout: usize },
+    Cancel { apt: bool, device: usize, room: usize, users: Vec<usize> },
+    Answer { apt: bool, device: usize, room: usize, reason: Option<i64> },
+    List { apt: bool, device: usize, room: usize, count: usize, cursor: Option<usize> },
+    Enter { apt: bool, device: usize, room: usize, password: usize },
     Exit { device: usize, room: usize },
     Kick { device: usize, room: usize, user: usize },
     Role { device: usize, room: usize, user: usize, role: usize },
@@ -87,9 +88,13 @@ enum Draw {
     Odd { device: usize, which: usize },
     Logout { device: usize },
     Login { device: usize },
-    Offline { device: usize, noticed: bool },
+    Offline { apt: bool, device: usize, noticed: bool },
     Online { device: usize },
     Disconnect { device: usize },
+    Hold { device: usize, way: usize },
+    Release { device: usize },
+    Partition { device: usize, way: usize },
+    Heal { device: usize },
     Kill { device: usize },
     Crash { down: u64 },
     Raw { operation: usize, room: usize, users: Vec<usize>, id: Option<usize>, attempt: Option<(u64, u32)> },
@@ -132,10 +137,10 @@ fn shapes() -> impl Strategy<Value = Shape> {
 fn gaps() -> impl Strategy<Value = Gap> {
     prop_oneof![
         2 => (0..3_u64).prop_map(Gap::Millis),
-        4 => (3..60_u64).prop_map(Gap::Millis),
+        6 => (3..60_u64).prop_map(Gap::Millis),
         3 => (60..2_500_u64).prop_map(Gap::Millis),
         1 => (2_500..45_000_u64).prop_map(Gap::Millis),
-        4 => (0..4_usize, -1..=1_i64).prop_map(|(which, offset)| Gap::Aim { which, offset }),
+        3 => (0..4_usize, -1..=1_i64).prop_map(|(which, offset)| Gap::Aim { which, offset }),
     ]
 }
 
@@ -143,17 +148,20 @@ fn draws() -> impl Strategy<Value = Draw> {
     let device = || 0..12_usize;
     // The first room most of the time, seldom one that is not there.
     let room = || prop_oneof![12 => Just(0_usize), 6 => Just(1), 1 => Just(2)];
-    let users = || vec(0..USERS.len(), 1..4);
+    let user = || prop_oneof![4 => 0..ACTIVE_USERS, 1 => 0..USERS.len()];
+    let users = move || vec(user(), 1..4);
+    let apt = || prop::bool::weighted(0.8);
     let calls = prop_oneof![
-        16 => (device(), room(), users(), 0..8_usize)
-            .prop_map(|(device, room, users, timeout)| Draw::Invite { device, room, users, timeout }),
-        7 => (device(), room(), users()).prop_map(|(device, room, users)| Draw::Cancel { device, room, users }),
-        14 => (device(), room(), prop_oneof![3 => Just(None), 2 => (0..2_i64).prop_map(Some)])
-            .prop_map(|(device, room, reason)| Draw::Answer { device, room, reason }),
-        8 => (device(), room(), 0..4_usize, prop::option::of(0..4_usize))
-            .prop_map(|(device, room, count, cursor)| Draw::List { device, room, count, cursor }),
-        14 => (device(), room(), 0..8_usize)
-            .prop_map(|(device, room, password)| Draw::Enter { device, room, password }),
+        16 => (apt(), device(), room(), users(), 0..8_usize)
+            .prop_map(|(apt, device, room, users, timeout)| Draw::Invite { apt, device, room, users, timeout }),
+        7 => (apt(), device(), room(), users())
+            .prop_map(|(apt, device, room, users)| Draw::Cancel { apt, device, room, users }),
+        16 => (apt(), device(), room(), prop_oneof![3 => Just(None), 2 => (0..2_i64).prop_map(Some)])
+            .prop_map(|(apt, device, room, reason)| Draw::Answer { apt, device, room, reason }),
+        8 => (apt(), device(), room(), 0..4_usize, prop::option::of(0..4_usize))
+            .prop_map(|(apt, device, room, count, cursor)| Draw::List { apt, device, room, count, cursor }),
+        14 => (apt(), device(), room(), 0..8_usize)
+            .prop_map(|(apt, device, room, password)| Draw::Enter { apt, device, room, password }),
         5 => (device(), room()).prop_map(|(device, room)| Draw::Exit { device, room }),
         3 => (device(), room(), 0..USERS.len()).prop_map(|(device, room, user)| Draw::Kick { device, room, user }),
         4 => (device(), room(), 0..USERS.len(), 0..3_usize)
@@ -172,9 +180,14 @@ fn draws() -> impl Strategy<Value = Draw> {
     let faults = prop_oneof![
         2 => device().prop_map(|device| Draw::Logout { device }),
         4 => device().prop_map(|device| Draw::Login { device }),
-        5 => (device(), any::<bool>()).prop_map(|(device, noticed)| Draw::Offline { device, noticed }),
+        6 => (apt(), device(), prop::bool::weighted(0.7))
+            .prop_map(|(apt, device, noticed)| Draw::Offline { apt, device, noticed }),
         6 => device().prop_map(|device| Draw::Online { device }),
         3 => device().prop_map(|device| Draw::Disconnect { device }),
+        2 => (device(), 0..3_usize).prop_map(|(device, way)| Draw::Hold { device, way }),
+        3 => device().prop_map(|device| Draw::Release { device }),
+        1 => (device(), 0..3_usize).prop_map(|(device, way)| Draw::Partition { device, way }),
+        2 => device().prop_map(|device| Draw::Heal { device }),
         2 => device().prop_map(|device| Draw::Kill { device }),
         3 => prop_oneof![Just(0_u64), 1..50_u64, 50..40_000_u64].prop_map(|down| Draw::Crash { down }),
     ];
@@ -244,6 +257,12 @@ impl fmt::Debug for Sequence {
                     writeln!(f, "{:12} offline, unnoticed", names(devices))?;
                 }
                 Action::Online { devices } => writeln!(f, "{:12} online", names(devices))?,
+                Action::Hold { devices, direction } => writeln!(f, "{:12} held, {direction:?}", names(devices))?,
+                Action::Release { devices } => writeln!(f, "{:12} released", names(devices))?,
+                Action::Partition { devices, direction } => {
+                    writeln!(f, "{:12} partitioned, {direction:?}", names(devices))?;
+                }
+                Action::Heal { devices } => writeln!(f, "{:12} healed", names(devices))?,
                 Action::Disconnect { devices } => writeln!(f, "{:12} disconnected", names(devices))?,
                 Action::Kill { devices } => writeln!(f, "{:12} killed", names(devices))?,
                 Action::Restart { devices } => writeln!(f, "{:12} restarted", names(devices))?,
@@ -270,10 +289,23 @@ struct Writer<'a> {
     aims: Vec<u64>,
     /// What is known of each device, as well as can be known beforehand.
     states: Vec<State>,
+    /// In which room each user probably is.
+    inside: [Option<usize>; ACTIVE_USERS],
+    /// Who probably called whom to which room, newest last.
+    rings: Vec<Ring>,
     raw: Option<DeviceIndex>,
     /// The requests of the raw device that have an id, and when each was first sent.
     raw_ids: Vec<(u64, RawRequest)>,
     wants_cursor: Vec<(usize, usize)>,
+}
+
+#[derive(Clone, Copy)]
+struct Ring {
+    room: usize,
+    inviter: usize,
+    invitee: usize,
+    /// When it ends by itself, in the server's milliseconds.
+    until: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -369,6 +401,8 @@ impl<'a> Writer<'a> {
             now: 1_000,
             aims: Vec::new(),
             states,
+            inside: shape.inside,
+            rings: Vec::new(),
             raw,
             raw_ids: Vec::new(),
             wants_cursor: Vec::new(),
@@ -411,6 +445,43 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// One of the devices of a user, if the user has any.
+    fn device_of(&self, user: usize, number: usize) -> Option<usize> {
+        let user_id = UserId::from(USERS[user]);
+        let devices: Vec<usize> = (0..self.plan.devices.len())
+            .filter(|index| self.plan.devices[*index].identity.user_id == user_id && self.states[*index].alive)
+            .collect();
+        (!devices.is_empty()).then(|| devices[number % devices.len()])
+    }
+
+    /// A device of somebody who is probably in the room.
+    fn insider(&self, room: usize, number: usize) -> Option<usize> {
+        let inside: Vec<usize> = (0..ACTIVE_USERS).filter(|user| self.inside[*user] == Some(room)).collect();
+        (!inside.is_empty()).then(|| self.device_of(inside[number % inside.len()], number / 2))?
+    }
+
+    /// One of the last rings.
+    fn ring(&self, number: usize) -> Option<Ring> {
+        let taken = self.now + LATENCY;
+        let rings: Vec<Ring> = self.rings.iter().filter(|ring| taken <= ring.until.saturating_add(1)).copied().collect();
+        let last = &rings[rings.len().saturating_sub(4)..];
+        (!last.is_empty()).then(|| last[last.len() - 1 - number % last.len()])
+    }
+
+    /// One of the last rings whose invitee has a device, and one of those.
+    fn rung(&self, number: usize) -> Option<(Ring, usize)> {
+        (0..4).find_map(|step| {
+            let ring = self.ring(number + step)?;
+            Some((ring, self.device_of(ring.invitee, number / 4)?))
+        })
+    }
+
+    fn user_of(&self, device: usize) -> Option<usize> {
+        let device = self.device(device)?;
+        let user_id = &self.plan.device(device).identity.user_id;
+        USERS.iter().position(|user| *user == user_id.as_str())
+    }
+
     /// The user drawn, or the next if that is the caller's own.
     fn other_user(&self, device: usize, user: usize) -> UserId {
         let own = self.device(device).map(|device| self.plan.device(device).identity.user_id.clone());
@@ -424,24 +495,46 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, draw: &Draw) {
         match draw.clone() {
-            Draw::Invite { device, room, users, timeout } => {
-                let timeout = [0.0, 0.5, 1.0, 2.0, 5.0, 5.0, 30.0, 45.25][timeout];
+            Draw::Invite { apt, device, room, users, timeout } => {
+                let timeout = [0.0, 0.0, 0.5, 2.0, 5.0, 20.0, 30.0, 45.25][timeout];
                 if timeout > 0.0 {
                     self.aim((timeout * 1000.0) as u64);
+                }
+                let device = self.insider(room, device).filter(|_| apt).unwrap_or(device);
+                let until = if timeout > 0.0 { self.now + LATENCY + (timeout * 1000.0) as u64 } else { u64::MAX };
+                if let Some(inviter) = self.user_of(device).filter(|user| self.inside[*user] == Some(room)) {
+                    let outside = users.iter().filter(|user| self.inside.get(**user) != Some(&Some(room)));
+                    self.rings.extend(outside.map(|user| Ring { room, inviter, invitee: *user, until }));
                 }
                 let (room_id, user_id_list) = (room_id(room), user_ids(&users));
                 let extension_info = if timeout > 1.0 { "x" } else { "" }.into();
                 self.call(device, Call::InviteUsers { room_id, user_id_list, timeout, extension_info });
             }
-            Draw::Cancel { device, room, users } => {
+            Draw::Cancel { apt, device, room, users } => {
+                let ring = self.ring(device).filter(|_| apt);
+                let room = ring.map_or(room, |ring| ring.room);
+                let mut users = users;
+                users.extend(ring.map(|ring| ring.invitee));
+                users.reverse();
+                users.truncate(3);
+                let inviter = ring.and_then(|ring| self.device_of(ring.inviter, device / 4));
+                let insider = self.insider(room, device).filter(|_| apt && device % 3 == 0);
+                let device = insider.or(inviter).unwrap_or(device);
                 self.call(
                     device,
                     Call::CancelInvitation { room_id: room_id(room), user_id_list: user_ids(&users) },
                 );
             }
-            Draw::Answer { device, room, reason } => {
+            Draw::Answer { apt, device, room, reason } => {
+                let rung = self.rung(device).filter(|_| apt);
+                if apt && rung.is_none() {
+                    // Nobody is called: somebody should be.
+                    let users = vec![device % ACTIVE_USERS];
+                    return self.write(&Draw::Invite { apt, device, room: room % 2, users, timeout: device % 8 });
+                }
                 self.aim(30_000);
                 self.aim(120_000);
+                let (room, device) = rung.map_or((room, device), |(ring, device)| (ring.room, device));
                 let room_id = room_id(room);
                 self.call(
                     device,
@@ -451,7 +544,7 @@ impl<'a> Writer<'a> {
                     },
                 );
             }
-            Draw::List { device, room, count, cursor } => {
+            Draw::List { apt, device, room, count, cursor } => {
                 let step = self.plan.steps.len();
                 let known = self.sequence.cursors.iter().find(|(known, _)| *known == step);
                 if let (Some(number), None) = (cursor, known) {
@@ -459,18 +552,29 @@ impl<'a> Writer<'a> {
                 }
                 let cursor = known.map_or_else(|| "".into(), |(_, cursor)| cursor.clone());
                 let count = [0.0, 1.0, 2.0, 100.0][count];
+                let device = self.insider(room, device).filter(|_| apt).unwrap_or(device);
                 self.call(device, Call::GetInvitationList { room_id: room_id(room), cursor, count });
             }
-            Draw::Enter { device, room, password } => {
+            Draw::Enter { apt, device, room, password } => {
+                let rung = self.rung(device).filter(|_| apt);
+                let (room, device) = rung.map_or((room, device), |(ring, device)| (ring.room, device));
                 let right = if room == 0 && self.sequence.shape.password { "pw" } else { "" };
                 let password = match password {
                     0 => "",
                     1 => "wrong",
                     _ => right,
                 };
+                if let Some(user) = self.user_of(device).filter(|user| self.inside[*user].is_none()) {
+                    self.inside[user] = Some(room);
+                }
                 self.call(device, Call::EnterRoom { room_id: room_id(room), password: password.into() });
             }
-            Draw::Exit { device, room } => self.call(device, Call::ExitRoom { room_id: room_id(room) }),
+            Draw::Exit { device, room } => {
+                if let Some(user) = self.user_of(device) {
+                    self.inside[user] = None;
+                }
+                self.call(device, Call::ExitRoom { room_id: room_id(room) });
+            }
             Draw::Kick { device, room, user } => {
                 let user_id = self.other_user(device, user);
                 self.call(device, Call::KickRemoteUserOutOfRoom { room_id: room_id(room), user_id });
@@ -523,8 +627,9 @@ impl<'a> Writer<'a> {
                 self.call(device, Call::Logout {});
             }
             Draw::Login { device } => self.login(device),
-            Draw::Offline { device, noticed } => {
-                let device = device % self.plan.devices.len();
+            Draw::Offline { apt, device, noticed } => {
+                let rung = self.rung(device).filter(|_| apt);
+                let device = rung.map_or(device % self.plan.devices.len(), |(_, device)| device);
                 if !self.states[device].offline {
                     self.states[device].offline = true;
                     self.aims.push(self.now + if noticed { 30_000 } else { 50_000 });
@@ -544,6 +649,22 @@ impl<'a> Writer<'a> {
                 let device = device % self.plan.devices.len();
                 self.aims.push(self.now + 30_000);
                 self.step(Action::Disconnect { devices: vec![DeviceIndex(device as u32)] });
+            }
+            Draw::Hold { device, way } => {
+                let devices = vec![DeviceIndex((device % self.plan.devices.len()) as u32)];
+                self.step(Action::Hold { devices, direction: direction(way) });
+            }
+            Draw::Release { device } => {
+                let devices = vec![DeviceIndex((device % self.plan.devices.len()) as u32)];
+                self.step(Action::Release { devices });
+            }
+            Draw::Partition { device, way } => {
+                let devices = vec![DeviceIndex((device % self.plan.devices.len()) as u32)];
+                self.step(Action::Partition { devices, direction: direction(way) });
+            }
+            Draw::Heal { device } => {
+                let devices = vec![DeviceIndex((device % self.plan.devices.len()) as u32)];
+                self.step(Action::Heal { devices });
             }
             Draw::Kill { device } => {
                 if let Some(device) = self.device(device) {
@@ -631,6 +752,10 @@ impl<'a> Writer<'a> {
         }
         self.step(Action::Send { devices: vec![raw], request, expected: Vec::new() });
     }
+}
+
+fn direction(way: usize) -> Direction {
+    [Direction::Both, Direction::ToServer, Direction::FromServer][way]
 }
 
 /// Calls that are wrong in one way or two.

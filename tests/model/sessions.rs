@@ -35,6 +35,8 @@ pub(crate) struct Service {
     pub(crate) lives: u32,
     /// What the server must say now.
     pub(crate) out: Vec<Out>,
+    /// What happened that seldom does: that it did is part of the test.
+    pub(crate) marks: Vec<&'static str>,
 }
 
 /// One session that is online (TERM-1).
@@ -111,7 +113,10 @@ impl Service {
         while let Some(due) = self.next_due(now) {
             match due {
                 Due::Expiry(room, invitee) => self.expire(&room, &invitee),
-                Due::WindowPassed(device) => self.end_session(&device),
+                Due::WindowPassed(device) => {
+                    self.marks.push("a resume window passed");
+                    self.end_session(&device);
+                }
             }
         }
     }
@@ -155,6 +160,9 @@ impl Service {
             if session.ends_at.is_none_or(|end| now < end) {
                 session.ends_at = Some(end);
             }
+        }
+        if self.next_due(now).is_some() {
+            self.marks.push("something was overdue at a restart");
         }
         self.advance(now);
     }
@@ -207,7 +215,18 @@ impl Service {
             for (seq, event) in session.unacknowledged.clone() {
                 self.out.push(Out::Event { connection, seq, event });
             }
-            for event in without_rings_that_are_over(&device.0, std::mem::take(&mut session.queued)) {
+            let queued = std::mem::take(&mut session.queued);
+            if !session.unacknowledged.is_empty() {
+                self.marks.push("a resumed session got events again");
+            }
+            let news = without_rings_that_are_over(&device.0, &queued);
+            if news.len() < queued.len() {
+                self.marks.push("a ring that was over was left out");
+            }
+            if !news.is_empty() {
+                self.marks.push("a resumed session got events that it had missed");
+            }
+            for event in news {
                 self.hand(&device, &event);
             }
             return;
@@ -279,8 +298,10 @@ impl Service {
         let kept = self.kept.get(&key).filter(|kept| now <= kept.since + self.bounds.result_memory);
         if let (Some(kept), true) = (kept, keeps) {
             if kept.content == request.content {
+                self.marks.push("a repeat was answered with the kept result");
                 return kept.answer.clone();
             }
+            self.marks.push("an id was used for something else");
             return Answer::error(ErrorCode::INVALID_PARAMETER);
         }
         let answer = match &request.content {
@@ -334,7 +355,7 @@ impl Session {
 }
 
 /// REC-2: of a ring that began and ended while the device was away, it hears nothing.
-fn without_rings_that_are_over(user: &UserId, queued: Vec<Arc<StampedEvent>>) -> Vec<Arc<StampedEvent>> {
+fn without_rings_that_are_over(user: &UserId, queued: &[Arc<StampedEvent>]) -> Vec<Arc<StampedEvent>> {
     let ring = |event: &StampedEvent| {
         let stamp = event.stamp.as_ref()?;
         let about = stamp.about.as_ref().filter(|about| about.invitee == *user)?;
@@ -352,7 +373,8 @@ fn without_rings_that_are_over(user: &UserId, queued: Vec<Arc<StampedEvent>>) ->
         .filter(|ring| begun.contains(ring))
         .collect();
     queued
-        .into_iter()
+        .iter()
+        .cloned()
         .filter(|event| {
             let rings = matches!(event.event, Event::ReceiveInvitation { .. }) || event.event.name().closes_ring();
             !(rings && ring(event).is_some_and(|ring| over.contains(&ring)))
