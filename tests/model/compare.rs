@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use convoke::plan::Latency;
 use convoke::protocol::call::Reply;
 use convoke::protocol::event::{Event, RoomInfo, StampedEvent};
 use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Response, ServerMessage};
 use convoke::protocol::vocabulary::{RequestId, SessionToken};
 use convoke::time::{Duration, Instant};
-use convoke::trace::{Occurrence, Trace};
+use convoke::trace::{DeviceChange, Occurrence, Stage, Trace};
 
 use crate::library::Libraries;
 use crate::sessions::{Answer, Out, Service};
@@ -50,9 +51,50 @@ fn moments_before(trace: &Trace, number: usize) -> String {
     text
 }
 
+/// What a connection carries: every message arrives as it was sent, in order, and not before its time.
+#[derive(Default)]
+struct Wire {
+    to_server: BTreeMap<ConnectionNo, VecDeque<(Instant, ClientMessage)>>,
+    to_device: BTreeMap<ConnectionNo, VecDeque<(Instant, ServerMessage)>>,
+    latency: Duration,
+    /// When something was last let go: what was held arrives at once.
+    released: Instant,
+}
+
+impl Wire {
+    fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
+        let carried = match what {
+            Occurrence::DeviceSent { connection, message, .. } => {
+                self.to_server.entry(*connection).or_default().push_back((at + self.latency, message.clone()));
+                true
+            }
+            Occurrence::ServerSent { connection, message, .. } => {
+                self.to_device.entry(*connection).or_default().push_back((at + self.latency, message.clone()));
+                true
+            }
+            Occurrence::ServerReceived { connection, message, .. } => {
+                let sent = self.to_server.entry(*connection).or_default().pop_front();
+                sent.is_some_and(|(due, sent)| (due <= at || self.released == at) && sent == *message)
+            }
+            Occurrence::DeviceReceived { connection, message, .. } => {
+                let sent = self.to_device.entry(*connection).or_default().pop_front();
+                sent.is_some_and(|(due, sent)| (due <= at || self.released == at) && sent == *message)
+            }
+            Occurrence::DeviceChanged { change: DeviceChange::Released, .. } => {
+                self.released = at;
+                true
+            }
+            _ => true,
+        };
+        if carried { Ok(()) } else { Err("nobody sent that, or it came too early or out of order".to_owned()) }
+    }
+}
+
 struct Comparison {
+    wire: Wire,
     service: Service,
     up: bool,
+    latency: Duration,
     connections: BTreeMap<ConnectionNo, Said>,
     pushes: VecDeque<(Instant, convoke::protocol::event::PushHint)>,
     tokens: Vec<SessionToken>,
@@ -82,6 +124,11 @@ impl Comparison {
         Self {
             service,
             up: true,
+            wire: Wire::default(),
+            latency: match plan.network.link.latency {
+                Latency::Constant(latency) => latency,
+                _ => Duration::ZERO,
+            },
             connections: BTreeMap::new(),
             pushes: VecDeque::new(),
             tokens: Vec::new(),
@@ -142,6 +189,11 @@ impl Comparison {
             }
             _ => {}
         }
+        // The setup takes no time.
+        if *what == Occurrence::Stage(Stage::Body) {
+            self.wire.latency = self.latency;
+        }
+        self.wire.look(at, what)?;
         self.libraries.look(at, what)
     }
 

@@ -90,6 +90,8 @@ enum Draw {
     Login { device: usize },
     Offline { apt: bool, device: usize, noticed: bool },
     Online { device: usize },
+    /// A device is away while its user is called, and perhaps comes back only when the ring is over.
+    Missed { device: usize, room: usize, end: usize, gap: u64 },
     Disconnect { device: usize },
     Hold { device: usize, way: usize },
     Release { device: usize },
@@ -183,6 +185,8 @@ fn draws() -> impl Strategy<Value = Draw> {
         6 => (apt(), device(), prop::bool::weighted(0.7))
             .prop_map(|(apt, device, noticed)| Draw::Offline { apt, device, noticed }),
         6 => device().prop_map(|device| Draw::Online { device }),
+        3 => (device(), room(), 0..5_usize, prop_oneof![1..50_u64, 50..15_000_u64])
+            .prop_map(|(device, room, end, gap)| Draw::Missed { device, room, end, gap }),
         3 => device().prop_map(|device| Draw::Disconnect { device }),
         2 => (device(), 0..3_usize).prop_map(|(device, way)| Draw::Hold { device, way }),
         3 => device().prop_map(|device| Draw::Release { device }),
@@ -644,6 +648,25 @@ impl<'a> Writer<'a> {
                     self.states[device].offline = false;
                     self.step(Action::Online { devices: vec![DeviceIndex(device as u32)] });
                 }
+            }
+            Draw::Missed { device, room, end, gap } => {
+                let outside: Vec<usize> = (0..ACTIVE_USERS).filter(|user| self.inside[*user] != Some(room)).collect();
+                let Some(user) = (!outside.is_empty()).then(|| outside[device % outside.len()]) else { return };
+                let Some(away) = self.device_of(user, device / 4).filter(|away| !self.states[*away].offline) else {
+                    return;
+                };
+                self.write(&Draw::Offline { apt: false, device: away, noticed: true });
+                self.now += gap % 7;
+                self.write(&Draw::Invite { apt: true, device, room, users: vec![user], timeout: end });
+                self.now += gap;
+                match end {
+                    0 => self.write(&Draw::Cancel { apt: true, device: 0, room, users: vec![user] }),
+                    1 => self.write(&Draw::Answer { apt: true, device, room, reason: None }),
+                    2 => self.write(&Draw::Destroy { device: 0, room }),
+                    _ => {}
+                }
+                self.now += gap % 11;
+                self.write(&Draw::Online { device: away });
             }
             Draw::Disconnect { device } => {
                 let device = device % self.plan.devices.len();
