@@ -93,6 +93,8 @@ impl Wire {
 struct Comparison {
     wire: Wire,
     service: Service,
+    /// The instant up to which everything was settled.
+    now: Instant,
     up: bool,
     latency: Duration,
     connections: BTreeMap<ConnectionNo, Said>,
@@ -123,6 +125,7 @@ impl Comparison {
         let service = Service::new(plan.service.bounds.clone(), accounts);
         Self {
             service,
+            now: Instant::START,
             up: true,
             wire: Wire::default(),
             latency: match plan.network.link.latency {
@@ -139,11 +142,15 @@ impl Comparison {
     }
 
     fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
-        if self.up && at > Instant::START {
-            self.service.advance(at - Duration::from_nanos(1));
+        if at > self.now {
+            if self.up {
+                self.service.advance(at - Duration::from_nanos(1));
+            }
+            self.sort(at);
+            self.nothing_is_owed(at)?;
+            self.libraries.advance(at)?;
+            self.now = at;
         }
-        self.sort(at);
-        self.nothing_is_owed(at)?;
         match what {
             Occurrence::ServerReceived { connection, message, .. } => {
                 if let ClientMessage::Request(request) = message {

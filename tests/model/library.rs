@@ -29,8 +29,7 @@ pub(crate) struct Libraries {
     pub(crate) heard: usize,
 }
 
-/// Whether a logout that loses its connection counts as done, and is not repeated as IDM-5 would have it.
-const LOGOUT_IS_NOT_REPEATED: bool = true;
+const NOT_IN_THAT_ROOM: ErrorCode = ErrorCode::OPERATION_INVALID_BEFORE_ENTER_ROOM;
 
 /// How far the library is.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -78,18 +77,22 @@ impl Libraries {
         Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
     }
 
-    pub(crate) fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
+    /// Before anything happens at `at`: everything older is settled, and what waited too long is given up (IDM-5).
+    pub(crate) fn advance(&mut self, at: Instant) -> Result<(), String> {
         for library in self.libraries.iter_mut().flatten() {
             library.give_up(at);
         }
-        self.nothing_is_owed(at)?;
+        self.nothing_is_owed(at)
+    }
+
+    pub(crate) fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
         let Some(library) = device_of(what).and_then(|device| self.libraries[device.index()].as_mut()) else {
             return Ok(());
         };
         match what {
             Occurrence::Called { call, content, .. } => library.called(at, *call, content),
             Occurrence::DeviceReceived { message, .. } => library.takes(at, message),
-            Occurrence::DeviceLost { .. } => library.lost(at),
+            Occurrence::DeviceLost { .. } => library.lost(),
             Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => {
                 *library = Library::new(library.user.clone(), library.bounds.clone());
             }
@@ -112,6 +115,7 @@ impl Libraries {
                     return Err(format!("the model returns nothing, {library:?}"));
                 };
                 let same = match (&expected, result) {
+                    (Ok(Reply::NotEntered(_)), Ok(Reply::NotEntered(_))) => true,
                     (Ok(one), Ok(two)) => one == two,
                     (Err(code), Err(error)) => *code == error.code,
                     _ => false,
@@ -209,6 +213,13 @@ impl Library {
             self.returns.push_back((now, call, Err(code)));
             return;
         }
+        if let Call::FetchNotEnteredList { room_id } = &**content {
+            // The library's own answer. What is in it, is not looked at here.
+            let inside = self.room.as_ref() == Some(room_id);
+            let answer = if inside { Ok(Reply::NotEntered([].into())) } else { Err(NOT_IN_THAT_ROOM) };
+            self.returns.push_back((now, call, answer));
+            return;
+        }
         let content = self.named(content);
         self.pending.push(Pending { call, content, since: now, id: None });
         if self.state == State::LoggedIn {
@@ -231,18 +242,9 @@ impl Library {
     }
 
     /// The connection is gone: the library makes another, and goes on.
-    fn lost(&mut self, now: Instant) {
-        let logout = self.pending.iter().position(|pending| matches!(*pending.content, Call::Logout {}));
-        match (self.state, logout) {
-            (State::LoggedIn, Some(logout)) if LOGOUT_IS_NOT_REPEATED => {
-                for (number, pending) in std::mem::take(&mut self.pending).into_iter().enumerate() {
-                    let result = if number == logout { Ok(Reply::Void) } else { Err(ErrorCode::FAILED) };
-                    self.returns.push_back((now, pending.call, result));
-                }
-                self.log_out(now);
-            }
-            (State::LoggedIn, _) => self.state = State::LoggingIn(None),
-            _ => {}
+    fn lost(&mut self) {
+        if self.state == State::LoggedIn {
+            self.state = State::LoggingIn(None);
         }
     }
 
@@ -271,6 +273,12 @@ impl Library {
                 }
                 if let Some((call, _)) = call {
                     self.returns.push_back((now, call, Ok(Reply::Void)));
+                }
+                if !resumed {
+                    // Section 5: it logs out of the new session too, and not by what may be over already.
+                    for logout in self.pending.iter_mut().filter(|p| matches!(*p.content, Call::Logout {})) {
+                        logout.id = None;
+                    }
                 }
                 self.sends.extend(self.pending.iter().map(|pending| (now, pending.call)));
             }

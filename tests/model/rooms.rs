@@ -18,13 +18,6 @@ use convoke::time::{Duration, Instant};
 
 use crate::sessions::{Answer, Out, Service};
 
-/// Whether the answer 100003 says where the room that is in the way stands: by the letter of section 4.2 it should, and
-/// the reference does not.
-const AT_OF_OCCUPIED: bool = false;
-
-/// Whether a name that the room has already is a change all the same; a role that the user has already is none.
-const RENAMES_ALWAYS_COMMIT: bool = true;
-
 /// Whether removeAttendeesByAdmin refuses who has no account, as row 9 of the checks would have it.
 const REMOVED_ATTENDEES_MUST_EXIST: bool = false;
 
@@ -178,8 +171,7 @@ impl Service {
         let room_id = call.room_id().expect("everything else is about a room");
         if let Call::CreateRoom { room_name, room_type, password, max_member_count, schedule_attendees, .. } = call {
             if let Some(room) = self.rooms.get(room_id) {
-                let at = AT_OF_OCCUPIED.then(|| room.point());
-                return Answer { at, ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
+                return Answer { at: Some(room.point()), ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
             }
             self.instances += 1;
             let name = if room_name.is_empty() { room_id.as_str().into() } else { room_name.clone() };
@@ -254,6 +246,14 @@ impl Service {
                 let users = room.attendees.iter().map(|user| self.user_info(room, user)).collect();
                 Answer::from(Ok(Reply::Attendees(users)))
             }
+            Call::GetUserList { .. } => {
+                if !room.has(&caller.0) && room.owner != caller.0 {
+                    return Answer::error(ErrorCode::NO_PERMISSION);
+                }
+                let users = room.members.iter().map(|(user, _)| self.user_info(room, user)).collect();
+                Answer::from(Ok(Reply::Members(users)))
+            }
+            Call::FetchNotEnteredList { .. } => Answer::error(ErrorCode::INVALID_PARAMETER),
             Call::Login { .. } | Call::Logout {} | Call::SetSelfInfo { .. } | Call::CreateRoom { .. } => {
                 unreachable!("these are about no room, or about none that exists")
             }
@@ -734,7 +734,7 @@ impl Service {
         if room.role(&caller.0) == Role::GeneralUser {
             return Err(ErrorCode::NO_PERMISSION);
         }
-        if RENAMES_ALWAYS_COMMIT || room.name != *name {
+        if room.name != *name {
             room.revision += 1;
             room.name = name.clone();
         }

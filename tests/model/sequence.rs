@@ -14,7 +14,7 @@ use convoke::plan::{
 use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{AttemptRef, Call, DeviceIdentity};
 use convoke::protocol::vocabulary::{
-    AttemptNo, Cursor, InstanceId, Platform, Role, RoomId, RoomType, UserId,
+    AttemptNo, InstanceId, Platform, Role, RoomId, RoomType, UserId,
 };
 use convoke::seed::Seed;
 use convoke::time::{Duration, Instant};
@@ -29,6 +29,9 @@ const USERS: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
 const ACTIVE_USERS: usize = 4;
 const ROOMS: [&str; 2] = ["red", "blue"];
 const PLATFORMS: [Platform; 3] = [Platform::Phone, Platform::Web, Platform::Tablet];
+/// Whether the simulator keeps the order of what was under way when a hold or a partition began and what was sent after:
+/// until it does, sequences have neither.
+const LINKS_KEEP_ORDER_WHEN_CUT: bool = false;
 /// How many steps a sequence has at most.
 const STEPS_MAX: usize = 32;
 
@@ -37,8 +40,6 @@ const STEPS_MAX: usize = 32;
 pub(crate) struct Sequence {
     shape: Shape,
     draws: Vec<(Gap, Draw)>,
-    /// Cursors that earlier runs of this sequence were given, by the step that uses them.
-    cursors: Vec<(usize, Cursor)>,
 }
 
 /// What is there before the first step.
@@ -85,6 +86,8 @@ enum Draw {
     RoomInfo { device: usize, room: usize },
     Attendees { device: usize, room: usize, users: Vec<usize>, add: bool },
     AttendeeList { device: usize, room: usize },
+    UserList { device: usize, room: usize },
+    NotEntered { apt: bool, device: usize, room: usize },
     Odd { device: usize, which: usize },
     Logout { device: usize },
     Login { device: usize },
@@ -103,19 +106,8 @@ enum Draw {
     RawRepeat,
 }
 
-/// A sequence written out.
-pub(crate) struct Written {
-    pub(crate) plan: Arc<Plan>,
-    /// The steps that ask for a cursor, and which of those given before.
-    pub(crate) wants_cursor: Vec<(usize, usize)>,
-}
-
 pub(crate) fn sequences() -> impl Strategy<Value = Sequence> {
-    (shapes(), vec((gaps(), draws()), 1..STEPS_MAX)).prop_map(|(shape, draws)| Sequence {
-        shape,
-        draws,
-        cursors: Vec::new(),
-    })
+    (shapes(), vec((gaps(), draws()), 1..STEPS_MAX)).prop_map(|(shape, draws)| Sequence { shape, draws })
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -177,6 +169,8 @@ fn draws() -> impl Strategy<Value = Draw> {
         1 => (device(), room(), users(), any::<bool>())
             .prop_map(|(device, room, users, add)| Draw::Attendees { device, room, users, add }),
         1 => (device(), room()).prop_map(|(device, room)| Draw::AttendeeList { device, room }),
+        2 => (device(), room()).prop_map(|(device, room)| Draw::UserList { device, room }),
+        3 => (apt(), device(), room()).prop_map(|(apt, device, room)| Draw::NotEntered { apt, device, room }),
         3 => (device(), 0..9_usize).prop_map(|(device, which)| Draw::Odd { device, which }),
     ];
     let faults = prop_oneof![
@@ -210,26 +204,20 @@ fn draws() -> impl Strategy<Value = Draw> {
 }
 
 impl Sequence {
-    /// Which cursor a step uses, found out by an earlier run.
-    pub(crate) fn with_cursor(mut self, step: usize, cursor: Cursor) -> Self {
-        self.cursors.push((step, cursor));
-        self
-    }
-
     /// As a plan.
-    pub(crate) fn write(&self) -> Written {
+    pub(crate) fn plan(&self) -> Arc<Plan> {
         let mut writer = Writer::new(self);
         for (gap, draw) in &self.draws {
             writer.wait(gap);
             writer.write(draw);
         }
-        Written { plan: Arc::new(writer.plan), wants_cursor: writer.wants_cursor }
+        Arc::new(writer.plan)
     }
 }
 
 impl fmt::Debug for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Written { plan, wants_cursor } = self.write();
+        let plan = self.plan();
         let names = |devices: &[DeviceIndex]| {
             devices.iter().map(|device| plan.device(*device).name.to_string()).collect::<Vec<_>>().join(", ")
         };
@@ -238,14 +226,13 @@ impl fmt::Debug for Sequence {
         for setup in plan.setup.iter().flatten() {
             writeln!(f, "  setup   {:12} {}", plan.device(setup.device).name, call_text(&setup.call))?;
         }
-        for (number, step) in plan.steps.iter().enumerate() {
+        for step in &plan.steps {
             let When::At(at) = step.when else { continue };
             write!(f, "  {at:>7} ")?;
             match &step.action {
-                Action::Call { devices, call, .. } => {
-                    let cursor = wants_cursor.iter().any(|(step, _)| *step == number);
-                    let cursor = if cursor { ", with a cursor given before if there is one" } else { "" };
-                    writeln!(f, "{:12} {}{cursor}", names(devices), call_text(call))?;
+                Action::Call { devices, call, cursor_of, .. } => {
+                    let cursor = cursor_of.map(|of| format!(", with the cursor of {}", plan.device(of).name));
+                    writeln!(f, "{:12} {}{}", names(devices), call_text(call), cursor.unwrap_or_default())?;
                 }
                 Action::Send { devices, request, .. } => writeln!(
                     f,
@@ -300,7 +287,6 @@ struct Writer<'a> {
     raw: Option<DeviceIndex>,
     /// The requests of the raw device that have an id, and when each was first sent.
     raw_ids: Vec<(u64, RawRequest)>,
-    wants_cursor: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Copy)]
@@ -409,7 +395,6 @@ impl<'a> Writer<'a> {
             rings: Vec::new(),
             raw,
             raw_ids: Vec::new(),
-            wants_cursor: Vec::new(),
         }
     }
 
@@ -444,8 +429,13 @@ impl<'a> Writer<'a> {
     }
 
     fn call(&mut self, device: usize, call: Call) {
+        self.call_with(device, call, None);
+    }
+
+    fn call_with(&mut self, device: usize, call: Call, cursor_of: Option<DeviceIndex>) {
         if let Some(device) = self.device(device) {
-            self.step(Action::Call { devices: vec![device], call: Arc::new(call), expected: Vec::new() });
+            let call = Arc::new(call);
+            self.step(Action::Call { devices: vec![device], call, cursor_of, expected: Vec::new() });
         }
     }
 
@@ -549,15 +539,12 @@ impl<'a> Writer<'a> {
                 );
             }
             Draw::List { apt, device, room, count, cursor } => {
-                let step = self.plan.steps.len();
-                let known = self.sequence.cursors.iter().find(|(known, _)| *known == step);
-                if let (Some(number), None) = (cursor, known) {
-                    self.wants_cursor.push((step, number));
-                }
-                let cursor = known.map_or_else(|| "".into(), |(_, cursor)| cursor.clone());
                 let count = [0.0, 1.0, 2.0, 100.0][count];
                 let device = self.insider(room, device).filter(|_| apt).unwrap_or(device);
-                self.call(device, Call::GetInvitationList { room_id: room_id(room), cursor, count });
+                // Most of the time its own; otherwise that of whoever comes next.
+                let cursor_of = cursor.and_then(|of| self.device(if of < 2 { device } else { device + of }));
+                let call = Call::GetInvitationList { room_id: room_id(room), cursor: "".into(), count };
+                self.call_with(device, call, cursor_of);
             }
             Draw::Enter { apt, device, room, password } => {
                 let rung = self.rung(device).filter(|_| apt);
@@ -623,6 +610,11 @@ impl<'a> Writer<'a> {
             Draw::AttendeeList { device, room } => {
                 self.call(device, Call::FetchAttendeeList { room_id: room_id(room) });
             }
+            Draw::UserList { device, room } => self.call(device, Call::GetUserList { room_id: room_id(room) }),
+            Draw::NotEntered { apt, device, room } => {
+                let device = self.insider(room, device).filter(|_| apt).unwrap_or(device);
+                self.call(device, Call::FetchNotEnteredList { room_id: room_id(room) });
+            }
             Draw::Odd { device, which } => self.call(device, odd(which)),
             Draw::Logout { device } => {
                 if let Some(index) = self.device(device) {
@@ -673,6 +665,7 @@ impl<'a> Writer<'a> {
                 self.aims.push(self.now + 30_000);
                 self.step(Action::Disconnect { devices: vec![DeviceIndex(device as u32)] });
             }
+            Draw::Hold { .. } | Draw::Partition { .. } if !LINKS_KEEP_ORDER_WHEN_CUT => {}
             Draw::Hold { device, way } => {
                 let devices = vec![DeviceIndex((device % self.plan.devices.len()) as u32)];
                 self.step(Action::Hold { devices, direction: direction(way) });
@@ -736,7 +729,7 @@ impl<'a> Writer<'a> {
         }
         self.states[index].alive = true;
         let call = Arc::new(Call::Login { user_sig: "".into() });
-        self.step(Action::Call { devices: vec![device], call, expected: Vec::new() });
+        self.step(Action::Call { devices: vec![device], call, cursor_of: None, expected: Vec::new() });
     }
 
     fn raw(
@@ -769,7 +762,7 @@ impl<'a> Writer<'a> {
             .map(|(instance, number)| AttemptRef { instance: InstanceId(instance), attempt: AttemptNo(number) });
         // An id is used for as long as its result is surely kept, and then given up.
         let id = id.filter(|_| operation != "login").map(|id| format!("raw-{id}-{}", self.now / 100_000));
-        let request = RawRequest { operation: operation.to_owned(), id: id.map(Into::into), attempt, args };
+        let request = RawRequest { operation: operation.to_owned(), id: id.map(Into::into), attempt, cursor_of: None, args };
         if request.id.is_some() {
             self.raw_ids.push((self.now, request.clone()));
         }
