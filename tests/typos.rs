@@ -20,7 +20,7 @@ fn scenarios(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Where the keys of a scenario begin and end, but for room ids, which an author makes up, and those inside raw JSON.
+/// Where the keys of a scenario begin and end, but for those inside raw JSON.
 fn keys(text: &str) -> Vec<(usize, usize)> {
     let mut keys = Vec::new();
     let mut line_at = 0;
@@ -62,8 +62,13 @@ fn every_typo_in_a_key_is_named() {
         if text.contains("count: 10") {
             continue;
         }
+        // A room's id is made up, and with another one the scenario may still make sense.
+        let plan = scenario::parse("good.yaml", text.as_str().into()).ok().and_then(|s| compile(&s, Seed(1)).ok());
+        let rooms: Vec<String> =
+            plan.expect("the corpus compiles").rooms.iter().map(|room| room.room_id.to_string()).collect();
+        let is_room = |key: &(usize, usize)| rooms.iter().any(|room| room == &text[key.0..key.1]);
         // A few keys of each file, other ones in each, make all of them over the corpus.
-        for (begin, end) in keys(&text).into_iter().skip(number % 5).step_by(5) {
+        for (begin, end) in keys(&text).into_iter().filter(|key| !is_room(key)).skip(number % 5).step_by(5) {
             tried += 1;
             let word = &text[begin..end];
             // One letter is missing from the middle of the word.

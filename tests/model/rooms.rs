@@ -72,7 +72,11 @@ struct Attempt {
 /// How a ring ended.
 #[derive(Clone, Debug)]
 enum End {
-    Answered { by: DeviceKey, accepted: bool, at: Instant },
+    Answered {
+        by: DeviceKey,
+        accepted: bool,
+        at: Instant,
+    },
     /// By timeout, cancel, revocation or dissolution.
     Over,
 }
@@ -303,12 +307,7 @@ impl Service {
         }
         for user in &new {
             let number = room.attempts.iter().filter(|attempt| attempt.invitee == **user).count() as u32 + 1;
-            room.attempts.push(Attempt {
-                invitee: (*user).clone(),
-                number,
-                inviter: caller.0.clone(),
-                end: None,
-            });
+            room.attempts.push(Attempt { invitee: (*user).clone(), number, inviter: caller.0.clone(), end: None });
             // LST-3: a re-invite keeps the place.
             let place = room.entry(user).map_or(room.places + 1, |entry| entry.place);
             room.places = room.places.max(place);
@@ -390,11 +389,8 @@ impl Service {
                 // CAN-8: the inviter cancels, whatever else it is.
                 self.tell(&invitee, room, Some(&entry), Event::InvitationCancelled { room_info, invitation });
             } else {
-                let revoked = Event::InvitationRevokedByAdmin {
-                    room_info,
-                    invitation,
-                    operate_user: operate_user.clone(),
-                };
+                let revoked =
+                    Event::InvitationRevokedByAdmin { room_info, invitation, operate_user: operate_user.clone() };
                 self.tell(&invitee, room, Some(&entry), revoked.clone());
                 let inviter = self.devices_of(&entry.inviter);
                 self.tell(&inviter, room, Some(&entry), revoked);
@@ -511,9 +507,9 @@ impl Service {
     fn list(&mut self, caller: &DeviceKey, room: &Room, cursor: &Cursor, count: f64) -> Answer {
         let inside = room.has(&caller.0);
         // LST-8
-        let called = room.entry(&caller.0).is_some_and(|entry| {
-            matches!(entry.status, InvitationStatus::Pending | InvitationStatus::Accepted)
-        });
+        let called = room
+            .entry(&caller.0)
+            .is_some_and(|entry| matches!(entry.status, InvitationStatus::Pending | InvitationStatus::Accepted));
         if !inside && called {
             self.marks.push("an invitee outside read its own entry");
         }
@@ -540,11 +536,8 @@ impl Service {
             count => count.min(self.bounds.page_max),
         };
         // LST-9: an invitee outside sees nothing but its own.
-        let rest: Vec<&Entry> = room
-            .entries
-            .iter()
-            .filter(|entry| entry.place > after && (inside || entry.invitee == caller.0))
-            .collect();
+        let rest: Vec<&Entry> =
+            room.entries.iter().filter(|entry| entry.place > after && (inside || entry.invitee == caller.0)).collect();
         let page: Vec<&Entry> = rest.iter().copied().take(size as usize).collect();
         let meaning = (page.len() < rest.len()).then(|| CursorMeaning {
             caller: caller.0.clone(),
@@ -563,13 +556,7 @@ impl Service {
         Answer { also, cursor: meaning, ..Answer::from(Ok(Reply::List(Arc::new(list)))) }
     }
 
-    fn enter(
-        &mut self,
-        now: Instant,
-        caller: &DeviceKey,
-        room: &mut Room,
-        password: &str,
-    ) -> Result<Reply, ErrorCode> {
+    fn enter(&mut self, now: Instant, caller: &DeviceKey, room: &mut Room, password: &str) -> Result<Reply, ErrorCode> {
         // The member device is in already, and another device of its user needs no second place.
         if room.members.contains(caller) {
             return Ok(Reply::RoomInfo(self.room_info(room)));
@@ -715,8 +702,7 @@ impl Service {
             }
             room.attempt_mut(&entry.invitee, entry.attempt).end = Some(End::Over);
             let (room_info, invitation) = self.payload(room, &entry, InvitationStatus::None);
-            let revoked =
-                Event::InvitationRevokedByAdmin { room_info, invitation, operate_user: operate_user.clone() };
+            let revoked = Event::InvitationRevokedByAdmin { room_info, invitation, operate_user: operate_user.clone() };
             let invitee = self.devices_of(&entry.invitee);
             self.tell(&invitee, room, Some(&entry), revoked.clone());
             if entry.inviter != caller.0 {
@@ -821,8 +807,7 @@ impl Service {
 
     /// Tells devices of an event of the commit that the room is at.
     fn tell(&mut self, devices: &[DeviceKey], room: &Room, about: Option<&Entry>, event: Event) {
-        let about =
-            about.map(|entry| AttemptOf { invitee: entry.invitee.clone(), attempt: AttemptNo(entry.attempt) });
+        let about = about.map(|entry| AttemptOf { invitee: entry.invitee.clone(), attempt: AttemptNo(entry.attempt) });
         let stamp = Stamp { instance: InstanceId(room.instance), revision: Revision(room.revision), about };
         for device in devices {
             self.hand(device, &Arc::new(StampedEvent { stamp: Some(stamp.clone()), event: event.clone() }));
