@@ -5,15 +5,19 @@
 //! noticed after the keep-alive bound is a rule of this world, and so is that a connection attempt waits until there is a
 //! way. The setup happens at time 0 over an ideal network.
 
+mod clock;
 mod network;
 mod queue;
+mod raw;
 mod steps;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::clock::Clock;
 use self::network::{Fate, LinkState, Way};
 use self::queue::Queue;
+use self::raw::RawState;
 use self::steps::Triggers;
 use super::WorldError;
 use crate::plan::{Action, DeviceIndex, DeviceKind, Link, Plan};
@@ -21,9 +25,9 @@ use crate::protocol::Node;
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::codec;
 use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};
-use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, ServerMessage};
+use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
 use crate::protocol::service::{Record, Service, ServiceConfig, ServiceInput, ServiceOutput};
-use crate::protocol::vocabulary::{Cursor, OperationName, RequestId};
+use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
@@ -107,25 +111,6 @@ struct DeviceState {
     clock: Clock,
     /// What the latest page that it read returned; empty before the first.
     cursor: Cursor,
-}
-
-/// A device's own clock (TMO-1): what its library takes for the time.
-#[derive(Clone, Copy, Default)]
-struct Clock {
-    /// What the clock showed, and when, at the last change.
-    shown: Instant,
-    since: Instant,
-    ppm: i32,
-}
-
-#[derive(Default)]
-struct RawState {
-    requests: u64,
-    received: u64,
-    /// The step whose login waits for a connection.
-    login_step: Option<usize>,
-    /// What each request asked, for steps that wait for an answer.
-    asked: BTreeMap<RequestId, OperationName>,
 }
 
 struct Connection {
@@ -829,68 +814,6 @@ impl Sim {
         }
         self.try_to_connect(index);
     }
-
-    // ---- raw devices ---------------------------------------------------------------------------------------------
-
-    fn raw_connect(&mut self, device: DeviceIndex, step: Option<usize>) {
-        let state = &mut self.devices[device.index()];
-        state.connecting = true;
-        state.raw.login_step = step;
-        self.try_to_connect(device);
-    }
-
-    fn raw_log_in(&mut self, device: DeviceIndex) {
-        let raw = &mut self.devices[device.index()].raw;
-        raw.received = 0;
-        let step = raw.login_step.take();
-        let identity = self.plan.device(device).identity.clone();
-        let login = Login { identity, user_sig: "".into(), resume: None };
-        self.send_from_device(device, ClientMessage::Login(login), step);
-    }
-
-    /// The setup's calls of a raw device: what a library would send.
-    fn raw_set_up(&mut self, device: DeviceIndex, call: &Arc<Call>) {
-        if let Call::Login { .. } = **call {
-            self.raw_connect(device, None);
-        } else {
-            self.raw_request(device, None, Content::Call(call.clone()), None);
-        }
-    }
-
-    fn raw_request(&mut self, device: DeviceIndex, id: Option<&str>, content: Content, step: Option<usize>) {
-        let raw = &mut self.devices[device.index()].raw;
-        raw.requests += 1;
-        let id = id.map_or_else(|| RequestId::from(format!("raw-{}", raw.requests)), RequestId::from);
-        if let Some(operation) = content.operation() {
-            raw.asked.insert(id.clone(), operation);
-        }
-        let message = ClientMessage::Request(Request { id, received: raw.received, content });
-        self.send_from_device(device, message, step);
-    }
-
-    fn raw_received(&mut self, device: DeviceIndex, message: &ServerMessage) {
-        let raw = &mut self.devices[device.index()].raw;
-        match message {
-            ServerMessage::Event { seq, event } => {
-                raw.received = raw.received.max(*seq);
-                if self.triggers.waits_for_events() {
-                    self.fire(|triggers| triggers.on_heard(&event.event, device));
-                }
-            }
-            ServerMessage::Response(response) => {
-                if let Ok(Reply::List(page)) = &response.result {
-                    self.devices[device.index()].cursor = page.cursor.clone();
-                }
-                let raw = &self.devices[device.index()].raw;
-                if let Some(operation) = raw.asked.get(&response.id).copied() {
-                    self.fire(|triggers| triggers.on_returned(operation, device));
-                }
-            }
-            ServerMessage::LoggedIn { .. } | ServerMessage::Refused { .. } => {
-                self.fire(|triggers| triggers.on_returned(OperationName::Login, device));
-            }
-        }
-    }
 }
 
 impl InFlight {
@@ -900,37 +823,6 @@ impl InFlight {
             Self::ToDevice(connection, message) => Some(Self::ToDevice(*connection, message.clone())),
             Self::CloseToDevice(_) => None,
         }
-    }
-}
-
-impl Clock {
-    /// What the clock shows at `now`. A library reads a clock that never goes back: a jump back stops it.
-    fn shown(&self, now: Instant) -> Instant {
-        if self.ppm == 0 {
-            return self.shown + now.since(self.since);
-        }
-        let passed = now.since(self.since).as_nanos();
-        let drift = i128::from(passed) * i128::from(self.ppm) / 1_000_000;
-        let passed = u64::try_from((i128::from(passed) + drift).max(0)).unwrap_or(u64::MAX);
-        self.shown + Duration::from_nanos(passed)
-    }
-
-    /// When the clock shows `shown`, rounded up so that it is not too early.
-    fn real(&self, shown: Instant) -> Instant {
-        if self.ppm == 0 {
-            return self.since + shown.since(self.shown);
-        }
-        let to_go = i128::from(shown.since(self.shown).as_nanos());
-        let real = (to_go * 1_000_000).div_euclid(1_000_000 + i128::from(self.ppm)) + 1;
-        self.since + Duration::from_nanos(u64::try_from(real).unwrap_or(u64::MAX))
-    }
-
-    fn change(&mut self, now: Instant, jump: i64, ppm: Option<i32>) {
-        let shown = self.shown(now);
-        // The node contract: time never decreases. A jump back is for the wall clock, which no library here reads.
-        self.shown = if jump > 0 { shown + Duration::from_nanos(jump.unsigned_abs()) } else { shown };
-        self.since = now;
-        self.ppm = ppm.unwrap_or(self.ppm);
     }
 }
 
