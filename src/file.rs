@@ -49,6 +49,18 @@ pub fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Resu
     if let Some(folder) = folder {
         fs::create_dir_all(folder).map_err(failed)?;
     }
+    // What is no file, such as a pipe or /dev/stdout, has no old content to save and must not be replaced by one.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let straight = File::options().write(true).open(path).and_then(|file| {
+            let mut buffer = BufWriter::new(file);
+            content(&mut buffer)?;
+            buffer.flush()
+        });
+        return straight.map_err(failed);
+    }
+    // A link stays a link: what it points to is written.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = target.as_path();
     let name = path.file_name().ok_or_else(|| failed(io::Error::other("it has no file name")))?;
     let beside = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
     let written = File::create(&beside).and_then(|file| {
