@@ -57,7 +57,7 @@ struct Order;
 
 impl Check for Order {
     fn finish(&mut self, history: &super::history::History<'_>, _: &Followed<'_>) -> Findings {
-        judge(history.trace)
+        judge(history.trace, EXPLORED_MAX)
     }
 }
 
@@ -286,7 +286,7 @@ pub fn explain(histories: &[History], explored_max: usize) -> Vec<Verdict> {
 }
 
 /// Judges a trace of which nothing but the API is known; others are judged by what their server says.
-fn judge(trace: &Trace) -> Findings {
+fn judge(trace: &Trace, explored_max: usize) -> Findings {
     let mut findings = Findings::default();
     let shows_the_server = trace
         .moments
@@ -296,7 +296,7 @@ fn judge(trace: &Trace) -> Findings {
         return findings;
     }
     let histories = from_trace(trace);
-    for (history, verdict) in histories.iter().zip(explain(&histories, EXPLORED_MAX)) {
+    for (history, verdict) in histories.iter().zip(explain(&histories, explored_max)) {
         let (room, invitee) = (&history.room, &history.invitee);
         match verdict {
             Verdict::Linearizable => {}

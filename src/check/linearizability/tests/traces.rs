@@ -120,6 +120,17 @@ fn check_speaks_only_where_the_server_is_hidden() {
 }
 
 #[test]
+fn what_stays_open_is_said_and_is_no_finding() {
+    let called = r1().call(1000, "alice.web", sample::invite(&["bob"]), Ok(sample::invited(&["bob"])));
+    let findings = judge(&at_the_api(called), 1);
+    assert!(findings.kept.is_empty());
+    assert_eq!(
+        findings.undecided,
+        ["order: whether an order explains what was seen of bob in r1 is open after 2 states"]
+    );
+}
+
+#[test]
 fn half_a_batch_of_unknown_outcome() {
     let recorder = r1()
         .call(1000, "alice.web", sample::invite(&["bob", "erin"]), failed(ErrorCode::FAILED))
