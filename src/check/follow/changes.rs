@@ -150,8 +150,10 @@ impl<'t> Work<'_, 't> {
                 let inviter = self.attempts[attempt].inviter;
                 // CAN-8: one's own is always a cancel.
                 let how = if inviter == Some(caller) { Outcome::Cancelled } else { Outcome::Revoked };
+                let operator = inviter.map(|_| caller);
                 let end = self.end(how, Some(ask), told);
-                self.changes.push(Change::Ended { attempt, end: AttemptEnd { operator: Some(caller), ..end } });
+                self.changes.push(Change::Ended { attempt, end: AttemptEnd { operator, ..end } });
+                certain &= inviter.is_some();
             }
         }
         certain
@@ -402,7 +404,13 @@ impl<'t> Work<'_, 't> {
         } else if let Some(newest) = newest {
             return newest;
         }
-        self.add(user, number, None, Timeout::Unknown, None)
+        // Who called is told by every event that carries the invitation.
+        let inviter = self.revealed.deliveries.iter().find_map(|number| {
+            let delivery = &self.history.deliveries[*number];
+            delivery.event.event.invitation().filter(|_| delivery.invitee == Some(user))
+        });
+        let inviter = inviter.and_then(|invitation| self.history.user(&invitation.inviter.user_id));
+        self.add(user, number, inviter, Timeout::Unknown, None)
     }
 
     fn begin(&mut self, user: UserNo, inviter: Option<UserNo>, ask: Option<usize>, timeout: Timeout) -> usize {
