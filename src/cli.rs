@@ -17,6 +17,8 @@ mod requirements;
 mod review;
 mod run;
 mod schema;
+#[cfg(feature = "net")]
+mod serve;
 
 use std::io;
 use std::process::ExitCode;
@@ -87,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Requirements(arguments) => requirements::requirements(&arguments, &mut output),
         Command::Schema(arguments) => schema::schema(&arguments, &mut output),
         Command::Init(arguments) => init::init(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Serve(arguments) => serve::serve(&arguments, &mut output),
         Command::Completions(arguments) => completions::completions(&arguments, &mut output),
     };
     let code = match ending.and_then(|code| output.flush().map(|()| code).map_err(Failure::from)) {

@@ -5,6 +5,7 @@
 
 pub mod journal;
 pub mod metrics;
+mod patience;
 mod real;
 pub mod user_sig;
 
@@ -18,19 +19,20 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, Stream, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::journal::{DiskJournal, OpenError};
+use self::journal::{DiskJournal, Found, OpenError};
 use self::metrics::Metrics;
+use self::patience::{PatientListener, Peer};
 use self::user_sig::UserSigKey;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::message::Login;
 use crate::protocol::service::{Service, ServiceConfig};
 use crate::protocol::vocabulary::{ApiError, ErrorCode};
 use crate::time::Instant;
-use crate::world::driver::frames::{self, Frame, FrameError, SUBPROTOCOL};
+use crate::world::driver::frames::{self, Frame, FrameError, FrameSink, SUBPROTOCOL};
 use crate::world::driver::server::{Authenticator, Journal, JournalError, ServerHandle, ServerSetup, server};
 use crate::world::driver::{Clock, DriverLimits, std_duration};
 
@@ -84,6 +86,9 @@ pub enum ServeError {
     /// The machine has no randomness.
     #[error("the machine gives no randomness: {0}")]
     Entropy(String),
+    /// The server ended by itself, which only a bug can cause.
+    #[error("the server broke: {0}")]
+    Broken(String),
 }
 
 /// A server that listens and is about to serve.
@@ -94,13 +99,15 @@ pub struct Bound {
     pub lines_address: Option<SocketAddr>,
     listener: TcpListener,
     lines: Option<TcpListener>,
+    found: Option<Found>,
+    unix_nanos: u64,
     config: ServeConfig,
 }
 
-/// Opens the sockets.
+/// Opens the sockets, and then the journal: a server that can't listen leaves no trace on the disk.
 ///
 /// # Errors
-/// When an address can't be listened on.
+/// When an address can't be listened on, or the journal can't be opened.
 pub async fn bind(config: ServeConfig) -> Result<Bound, ServeError> {
     let (listener, address) = listen(config.listen).await?;
     let (lines, lines_address) = match config.listen_lines {
@@ -110,11 +117,21 @@ pub async fn bind(config: ServeConfig) -> Result<Bound, ServeError> {
         }
         None => (None, None),
     };
-    Ok(Bound { address, lines_address, listener, lines, config })
+    let unix_nanos = real::unix_nanos();
+    let found = config.data.as_ref().map(|folder| DiskJournal::open(folder, unix_nanos)).transpose()?;
+    Ok(Bound { address, lines_address, listener, lines, found, unix_nanos, config })
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |error: std::io::Error| ServeError::Listen { address, reason: error.to_string() };
+    let failed = |error: std::io::Error| {
+        let mend = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; stop what listens there, or choose another port",
+            std::io::ErrorKind::AddrNotAvailable => "; choose an address of this machine",
+            std::io::ErrorKind::PermissionDenied => "; choose a port of 1024 or above",
+            _ => "",
+        };
+        ServeError::Listen { address, reason: format!("{error}{mend}") }
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
@@ -124,14 +141,12 @@ impl Bound {
     /// Serves until `stop` says so, then closes every connection after what waits for it has been said.
     ///
     /// # Errors
-    /// When the journal can't be opened or written.
+    /// When the journal can't be written.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let Self { listener, lines, config, .. } = self;
+        let Self { listener, lines, found, unix_nanos, config, .. } = self;
         let entropy = real::entropy().map_err(ServeError::Entropy)?;
-        let unix_nanos = real::unix_nanos();
-        let (journal, records, clock) = match &config.data {
-            Some(folder) => {
-                let found = DiskJournal::open(folder, unix_nanos)?;
+        let (journal, records, clock) = match found {
+            Some(found) => {
                 // TMO-6: the time while down counts by the wall clock, and never negatively.
                 let since_epoch = Instant::from_nanos(unix_nanos.saturating_sub(found.epoch_unix_nanos));
                 let clock = Clock::starting_at(since_epoch.max(found.latest));
@@ -164,7 +179,8 @@ impl Bound {
         if let Some(lines) = lines {
             tokio::spawn(serve_lines(lines, shared.clone(), stopping.clone()));
         }
-        let app = router(shared).into_make_service_with_connect_info::<SocketAddr>();
+        let app = router(shared).into_make_service_with_connect_info::<Peer>();
+        let listener = PatientListener { listener, patience: grace };
         let mut http = tokio::spawn(async move {
             let mut stopping = stopping;
             let stopped = async move {
@@ -178,7 +194,7 @@ impl Bound {
             // The journal failed; nothing more can be said.
             result = &mut run => {
                 http.abort();
-                return result.unwrap_or(Ok(())).map_err(ServeError::Journal);
+                return ended(result).and(Err(ServeError::Broken("it ended before it was stopped".to_owned())));
             }
         }
         tracing::info!("stopping");
@@ -187,9 +203,20 @@ impl Bound {
         drop(tokio::time::timeout(grace, &mut http).await);
         http.abort();
         match tokio::time::timeout(grace, run).await {
-            Ok(Ok(result)) => result.map_err(ServeError::Journal),
-            Ok(Err(_)) | Err(_) => Ok(()),
+            Ok(result) => ended(result),
+            Err(_) => {
+                tracing::warn!("some connections did not end in time and were cut off");
+                Ok(())
+            }
         }
+    }
+}
+
+/// How the server's task ended.
+fn ended(result: Result<Result<(), JournalError>, tokio::task::JoinError>) -> Result<(), ServeError> {
+    match result {
+        Ok(result) => result.map_err(ServeError::Journal),
+        Err(panic) => Err(ServeError::Broken(panic.to_string())),
     }
 }
 
@@ -231,7 +258,7 @@ async fn ready(State(shared): State<Shared>) -> Response {
 
 async fn upgrade(
     State(shared): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade
@@ -240,9 +267,10 @@ async fn upgrade(
         .max_message_size(shared.frame_bytes_max)
         .max_frame_size(shared.frame_bytes_max)
         .on_upgrade(move |socket| async move {
+            peer.upgrade();
             let (sink, stream) = axum_frames(socket);
             let reason = shared.handle.serve(sink, stream).await;
-            tracing::debug!(%peer, reason, "connection ended");
+            tracing::debug!(peer = %peer.address, reason, "connection ended");
         })
 }
 
@@ -252,8 +280,8 @@ fn axum_frames(
 ) -> (impl Sink<Frame, Error = FrameError> + Send + Unpin, impl Stream<Item = Result<Frame, FrameError>> + Send + Unpin)
 {
     let (sink, stream) = socket.split();
-    let sink = sink.sink_map_err(|error| FrameError::Io(error.to_string())).with(|frame: Frame| {
-        std::future::ready(Ok(match frame {
+    let sink = FrameSink::new(sink, |frame| {
+        Some(match frame {
             Frame::Text(text) => Message::Text(text.into()),
             Frame::Ping => Message::Ping(Vec::new().into()),
             Frame::Pong => Message::Pong(Vec::new().into()),
@@ -261,7 +289,7 @@ fn axum_frames(
                 code: axum::extract::ws::close_code::NORMAL,
                 reason: frames::close_reason(&reason).into(),
             })),
-        }))
+        })
     });
     let stream = stream.map(|message| match message {
         Ok(Message::Text(text)) => Ok(Frame::Text(text.to_string())),
@@ -273,15 +301,15 @@ fn axum_frames(
     (sink, stream)
 }
 
-async fn serve_lines(listener: TcpListener, shared: Shared, mut stopping: watch::Receiver<bool>) {
+async fn serve_lines(mut listener: TcpListener, shared: Shared, mut stopping: watch::Receiver<bool>) {
     loop {
-        let accepted = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             _ = stopping.wait_for(|stop| *stop) => return,
-            accepted = listener.accept() => accepted,
+            // axum's way to accept: it pauses when the process has no file descriptors left.
+            accepted = axum::serve::Listener::accept(&mut listener) => accepted,
         };
-        // A connection that failed before it stood is its maker's business.
-        let Ok((stream, peer)) = accepted else { continue };
+        drop(stream.set_nodelay(true));
         let shared = shared.clone();
         tokio::spawn(async move {
             let (sink, stream) = frames::lines(stream, shared.frame_bytes_max);

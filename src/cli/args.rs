@@ -1,5 +1,7 @@
 //! The arguments, as clap reads them. What they mean together is up to the commands.
 
+#[cfg(feature = "net")]
+use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -35,6 +37,9 @@ pub(super) enum Command {
     Schema(Schema),
     /// Write a first scenario to begin with
     Init(Init),
+    /// Serve the reference implementation over WebSocket, and over lines of JSON, to clients of any origin
+    #[cfg(feature = "net")]
+    Serve(Serve),
     /// Print a script that completes the commands in a shell
     Completions(Completions),
 }
@@ -221,6 +226,75 @@ pub(super) struct Init {
     /// Where the folder `scenarios` is made
     #[arg(default_value = ".", value_name = "DIR")]
     pub(super) folder: PathBuf,
+}
+
+#[cfg(feature = "net")]
+#[derive(Args, Debug)]
+#[command(after_help = "Who may log in must be said in exactly one way: by --sdk-app-id and its secret, or by \
+    --insecure-any-user.\n\nEnvironment: CONVOKE_SDK_SECRET is the secret of --sdk-app-id, if there is no --secret-file.")]
+pub(super) struct Serve {
+    /// Where HTTP and WebSocket listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", value_parser = address)]
+    pub(super) listen: SocketAddr,
+    /// Where lines of JSON over plain TCP listen [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(super) listen_lines: Option<SocketAddr>,
+    /// Keep rooms and sessions in this folder; without it, a restart forgets them
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Let those log in who show a UserSig of this application
+    #[arg(long, value_name = "N", conflicts_with = "insecure_any_user")]
+    pub(super) sdk_app_id: Option<u64>,
+    /// The file that holds the application's secret
+    #[arg(long, value_name = "FILE", requires = "sdk_app_id")]
+    pub(super) secret_file: Option<PathBuf>,
+    /// Let everybody log in as anybody; only on a loopback address
+    #[arg(long)]
+    pub(super) insecure_any_user: bool,
+    /// Set a bound of the protocol, such as resume_window=10s; may be given more than once
+    #[arg(long = "bound", value_name = "NAME=VALUE")]
+    pub(super) bounds: Vec<String>,
+    /// Answer callers however often they call
+    #[arg(long)]
+    pub(super) no_rate_limits: bool,
+    /// How to write the log, which goes to standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+    /// What to write into the log: this, and what is worse
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub(super) log_level: LogLevel,
+    /// How long a connection may take to log in, for tests
+    #[arg(long, value_name = "DURATION", hide = true)]
+    pub(super) login_patience: Option<String>,
+}
+
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: one JSON object a line
+    Json,
+}
+
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum LogLevel {
+    /// What keeps the server from its work
+    Error,
+    /// What somebody should look at
+    Warn,
+    /// Logins, refusals and push notifications
+    #[default]
+    Info,
+    /// Connections and requests
+    Debug,
+}
+
+#[cfg(feature = "net")]
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878".to_owned())
 }
 
 #[derive(Args, Debug)]

@@ -48,4 +48,12 @@ impl Output {
         let _ = self.stream.flush();
         let _ = writeln!(anstream::stderr(), "note: {words}");
     }
+
+    /// Warns of what may do harm, on standard error.
+    #[cfg(feature = "net")]
+    pub(super) fn warn(&mut self, words: &str) {
+        let _ = self.stream.flush();
+        let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+        let _ = writeln!(anstream::stderr(), "{yellow}warning:{yellow:#} {words}");
+    }
 }

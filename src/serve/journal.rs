@@ -5,10 +5,11 @@
 //! is not a journal's.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 
 use crate::protocol::service::Record;
 use crate::time::Instant;
@@ -90,13 +91,20 @@ impl DiskJournal {
             make_folder(folder)?;
         }
         let damaged = |reason: String| OpenError::Damaged { path: file.clone(), reason };
+        // That the machine refuses says nothing of the journal.
+        let refused = |error: &io::Error| OpenError::Folder { path: folder.to_owned(), reason: error.to_string() };
         let opened = if is_new { Database::create(&file) } else { Database::open(&file) };
         let database = opened.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: file.clone() },
+            DatabaseError::Storage(StorageError::Io(error)) if is_refusal(&error) => refused(&error),
             error => damaged(error.to_string()),
         })?;
-        if is_new {
-            begin(&database, unix_nanos).map_err(|error| damaged(error.to_string()))?;
+        // A first life that ended before it wrote anything leaves a store without tables.
+        if is_new || is_blank(&database).map_err(|error| damaged(error.to_string()))? {
+            begin(&database, unix_nanos).map_err(|error| match error {
+                redb::Error::Io(error) => refused(&error),
+                error => damaged(error.to_string()),
+            })?;
         }
         let (records, next, epoch_unix_nanos, latest) = read(&database).map_err(damaged)?;
         Ok(Found { journal: Self { database, next }, records, epoch_unix_nanos, latest })
@@ -105,7 +113,7 @@ impl DiskJournal {
 
 /// A folder that is new or empty.
 fn make_folder(folder: &Path) -> Result<(), OpenError> {
-    let unusable = |error: std::io::Error| OpenError::Folder { path: folder.to_owned(), reason: error.to_string() };
+    let unusable = |error: io::Error| OpenError::Folder { path: folder.to_owned(), reason: error.to_string() };
     fs::create_dir_all(folder).map_err(unusable)?;
     match fs::read_dir(folder).map_err(unusable)?.next() {
         None => Ok(()),
@@ -114,6 +122,16 @@ fn make_folder(folder: &Path) -> Result<(), OpenError> {
             Err(OpenError::Foreign { path: folder.to_owned(), example })
         }
     }
+}
+
+/// Whether the machine won't, rather than that what it reads makes no sense.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), FileTooLarge | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+}
+
+fn is_blank(database: &Database) -> Result<bool, redb::Error> {
+    Ok(database.begin_read()?.list_tables()?.next().is_none())
 }
 
 fn begin(database: &Database, unix_nanos: u64) -> Result<(), redb::Error> {

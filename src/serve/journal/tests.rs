@@ -60,3 +60,12 @@ fn a_file_that_is_no_journal_is_left_alone() {
         assert_eq!(fs::read(&file).expect("read"), content);
     }
 }
+
+#[test]
+fn a_first_life_that_wrote_nothing_is_begun_again() {
+    let folder = Folder::new("blank");
+    fs::create_dir_all(&folder.0).expect("a folder");
+    drop(Database::create(folder.0.join(FILE)).expect("a store without tables"));
+    let found = DiskJournal::open(&folder.0, 77).expect("opens");
+    assert_eq!((found.records.len(), found.epoch_unix_nanos), (0, 77));
+}

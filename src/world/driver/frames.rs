@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of what the frames say. A frame that is too long or no UTF-8 is an error with a reason, never a panic.
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::{Sink, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
@@ -35,6 +38,50 @@ pub enum FrameError {
     Malformed(String),
 }
 
+/// Writes frames into a sink of another kind, in the form that `encode` gives them, if any.
+///
+/// What the sink says of a failure may be asked again: that is where the combinators of futures panic.
+pub(crate) struct FrameSink<S, M> {
+    sink: S,
+    encode: fn(Frame) -> Option<M>,
+}
+
+impl<S, M> FrameSink<S, M> {
+    pub(crate) fn new(sink: S, encode: fn(Frame) -> Option<M>) -> Self {
+        Self { sink, encode }
+    }
+}
+
+impl<S, M> Sink<Frame> for FrameSink<S, M>
+where
+    S: Sink<M, Error: std::fmt::Display> + Unpin,
+{
+    type Error = FrameError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), FrameError>> {
+        Pin::new(&mut self.sink).poll_ready(context).map_err(io)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), FrameError> {
+        match (self.encode)(frame) {
+            Some(message) => Pin::new(&mut self.sink).start_send(message).map_err(io),
+            None => Ok(()),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), FrameError>> {
+        Pin::new(&mut self.sink).poll_flush(context).map_err(io)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), FrameError>> {
+        Pin::new(&mut self.sink).poll_close(context).map_err(io)
+    }
+}
+
+fn io(error: impl std::fmt::Display) -> FrameError {
+    FrameError::Io(error.to_string())
+}
+
 /// How much a WebSocket may read at once and in all.
 #[must_use]
 pub fn websocket_config(frame_bytes_max: usize) -> WebSocketConfig {
@@ -53,13 +100,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (sink, stream) = stream.split();
-    let sink = sink.sink_map_err(|error| FrameError::Io(error.to_string())).with(|frame: Frame| {
-        std::future::ready(Ok(match frame {
+    let sink = FrameSink::new(sink, |frame| {
+        Some(match frame {
             Frame::Text(text) => Message::text(text),
             Frame::Ping => Message::Ping(Vec::new().into()),
             Frame::Pong => Message::Pong(Vec::new().into()),
             Frame::Close(reason) => Message::Close(Some(close_frame(&reason))),
-        }))
+        })
     });
     let stream = stream.map(|message| match message {
         Ok(Message::Text(text)) => Ok(Frame::Text(text.to_string())),
@@ -104,15 +151,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (sink, stream) = Framed::new(stream, LinesCodec::new_with_max_length(frame_bytes_max)).split();
-    let sink =
-        sink.sink_map_err(|error: LinesCodecError| FrameError::Io(error.to_string())).with_flat_map(|frame: Frame| {
-            let line = match frame {
-                Frame::Text(text) => Some(text),
-                Frame::Ping | Frame::Pong => Some(String::new()),
-                Frame::Close(_) => None,
-            };
-            futures_util::stream::iter(line.map(Ok))
-        });
+    let sink = FrameSink::new(sink, |frame| match frame {
+        Frame::Text(text) => Some(text),
+        Frame::Ping | Frame::Pong => Some(String::new()),
+        Frame::Close(_) => None,
+    });
     let stream = stream.map(|line| match line {
         Ok(line) if line.trim().is_empty() => Ok(Frame::Pong),
         Ok(line) => Ok(Frame::Text(line)),

@@ -21,6 +21,15 @@ use crate::protocol::service::{Record, Service, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::{ApiError, ErrorCode};
 use crate::time::Duration;
 
+/// Why connections end when the server does.
+const STOPPING: &str = "the server is stopping; resume the session when it is back";
+
+/// Why the connection of a slow reader ends.
+const TOO_SLOW: &str = "the other end reads too slowly; resume the session to go on";
+
+/// How long the other end may take for the last words, and then to hang up.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Where records are made durable.
 pub trait Journal: Send {
     /// Makes the records durable, all or none, before it returns.
@@ -246,7 +255,7 @@ impl Actor {
                 self.observer.sent(connection, &message);
                 let reason = match outbox.try_send(Outgoing::Message(message)) {
                     Ok(()) => return,
-                    Err(TrySendError::Full(_)) => "the other end reads too slowly; resume the session to go on",
+                    Err(TrySendError::Full(_)) => TOO_SLOW,
                     Err(TrySendError::Closed(_)) => "the connection is gone",
                 };
                 self.outboxes.remove(&connection);
@@ -271,13 +280,29 @@ impl ServerHandle {
         R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
     {
         let connection = ConnectionNo(self.connections.fetch_add(1, Ordering::Relaxed) + 1);
-        let (sender, outbox) = mpsc::channel(self.limits.outbox_max);
+        let (sender, mut outbox) = mpsc::channel(self.limits.outbox_max);
         if self.inputs.send(Input::Opened { connection, outbox: sender }).await.is_err() {
-            return "the server is stopping".to_owned();
+            return STOPPING.to_owned();
         }
-        let reason = self.converse(connection, &mut sink, &mut stream, outbox).await;
+        let reason = self.converse(connection, &mut sink, &mut stream, &mut outbox).await;
         drop(self.inputs.send(Input::Closed { connection, reason: reason.clone() }).await);
-        drop(sink.send(Frame::Close(reason.clone())).await);
+        // What this connection asked comes before its end in the queue of inputs, so all of it is still answered; the
+        // outbox ends when the server has taken the end. Other ends wait for no answers.
+        let farewell = async {
+            if reason == STOPPING {
+                while let Some(Outgoing::Message(message)) = outbox.recv().await {
+                    sink.send(Frame::Text(codec::encode_server(&message))).await?;
+                }
+            }
+            // Where the other end hung up first, its hanging up is still to be confirmed: that is the second line.
+            drop(sink.send(Frame::Close(reason.clone())).await);
+            drop(sink.close().await);
+            // To go while the other end still writes would destroy what it has not read yet: so it may finish.
+            while let Some(Ok(_)) = stream.next().await {}
+            Ok::<(), FrameError>(())
+        };
+        // Nobody is waited for without a bound.
+        drop(tokio::time::timeout(FAREWELL, farewell).await);
         reason
     }
 
@@ -286,7 +311,7 @@ impl ServerHandle {
         connection: ConnectionNo,
         sink: &mut W,
         stream: &mut R,
-        mut outbox: mpsc::Receiver<Outgoing>,
+        outbox: &mut mpsc::Receiver<Outgoing>,
     ) -> String
     where
         W: Sink<Frame, Error = FrameError> + Send + Unpin,
@@ -294,6 +319,7 @@ impl ServerHandle {
     {
         let mut heard = tokio::time::Instant::now();
         let mut logged_in = false;
+        let mut cut_off_at = None;
         let mut ping = tokio::time::interval(std_duration(self.limits.ping_every));
         ping.reset();
         let mut stopping = self.stopping.clone();
@@ -305,16 +331,23 @@ impl ServerHandle {
                 biased;
                 outgoing = outbox.recv() => match outgoing {
                     Some(Outgoing::Message(message)) => {
+                        // Nothing more will come: what waits must be read in bounded time.
+                        if outbox.is_closed() {
+                            let now = tokio::time::Instant::now();
+                            if now > *cut_off_at.get_or_insert(now + std_duration(self.limits.idle_max)) {
+                                return TOO_SLOW.to_owned();
+                            }
+                        }
                         let text = codec::encode_server(&message);
                         if let Err(reason) = self.write(sink, Frame::Text(text)).await {
                             return reason;
                         }
                     }
                     Some(Outgoing::Close(reason)) => return reason.to_owned(),
-                    None => return "the other end reads too slowly; resume the session to go on".to_owned(),
+                    None => return TOO_SLOW.to_owned(),
                 },
                 // Comes after the outbox: what waits is said first.
-                () = stopped(&mut stopping) => return "the server is stopping; resume the session when it is back".to_owned(),
+                () = stopped(&mut stopping) => return STOPPING.to_owned(),
                 frame = stream.next() => {
                     heard = tokio::time::Instant::now();
                     match frame {
@@ -331,9 +364,9 @@ impl ServerHandle {
                             let message = match codec::decode_client(&text) {
                                 Ok(message) => message,
                                 Err(error) => {
-                                    let reason = format!("the message can't be read: {error}");
-                                    self.refuse(sink, &reason).await;
-                                    return reason;
+                                    self.refuse(sink, &format!("the message can't be read: {error}")).await;
+                                    // What it says of the content is for the other end alone: this goes into logs.
+                                    return "the message can't be read".to_owned();
                                 }
                             };
                             if let ClientMessage::Login(login) = &message {

@@ -1,0 +1,266 @@
+//! `convoke serve`: the reference implementation on real sockets.
+//!
+//! Turns arguments into a configuration, says where to connect, and ends on a signal. What a server does is in
+//! [`crate::serve`].
+
+use std::fs;
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration as Wait;
+
+use tokio::sync::oneshot;
+
+use super::args::{LogFormat, LogLevel, Serve};
+use super::output::Output;
+use super::{Ending, Failure};
+use crate::protocol::bounds::{BoundValue, Bounds};
+use crate::scenario::expression::{Expression, Measure};
+use crate::serve::journal::OpenError;
+use crate::serve::user_sig::UserSigKey;
+use crate::serve::{Authentication, Bound, PATH, ServeConfig, ServeError, bind};
+use crate::time::Duration;
+use crate::world::driver::DriverLimits;
+
+/// The variable of the environment that holds the secret.
+const SECRET: &str = "CONVOKE_SDK_SECRET";
+
+/// No secret is longer, in bytes; a longer file is another file.
+const SECRET_BYTES_MAX: usize = 4096;
+
+/// What the shell reports for a program that a second signal ended (128 + SIGINT).
+const INTERRUPTED: i32 = 130;
+
+pub(super) fn serve(arguments: &Serve, output: &mut Output) -> Ending {
+    let config = config(arguments)?;
+    log(arguments);
+    let broken = |error: std::io::Error| Failure::Broken(format!("can't start: {error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(broken)?;
+    let ending = runtime.block_on(async {
+        // Before anybody can know that it runs, so that no signal ends it without the journal.
+        let stop = signals().map_err(broken)?;
+        let bound = bind(config).await.map_err(failure)?;
+        if arguments.insecure_any_user {
+            output.warn("--insecure-any-user: everybody who reaches this machine's loopback can log in as anybody");
+        }
+        output.write(&greeting(arguments, &bound))?;
+        output.flush()?;
+        bound.serve(stop).await.map_err(failure)
+    });
+    // Connections that would not end are not waited for.
+    runtime.shutdown_timeout(Wait::from_secs(1));
+    ending.map(|()| 0)
+}
+
+fn config(arguments: &Serve) -> Result<ServeConfig, Failure> {
+    let mut limits = DriverLimits::default();
+    if let Some(text) = &arguments.login_patience {
+        limits.login_patience = match value("--login-patience", text, Measure::Duration)? {
+            BoundValue::Duration(duration) => duration,
+            BoundValue::Count(_) => unreachable!("a duration was read"),
+        };
+    }
+    Ok(ServeConfig {
+        listen: arguments.listen,
+        listen_lines: arguments.listen_lines,
+        data: arguments.data.clone(),
+        authentication: authentication(arguments)?,
+        bounds: bounds(&arguments.bounds)?,
+        rate_limits: !arguments.no_rate_limits,
+        limits,
+    })
+}
+
+fn authentication(arguments: &Serve) -> Result<Authentication, Failure> {
+    let usage = |words: &str| Err(Failure::Usage(words.to_owned()));
+    let Some(sdk_app_id) = arguments.sdk_app_id else {
+        if !arguments.insecure_any_user {
+            return usage(
+                "nobody could log in: give --sdk-app-id N and its secret (--secret-file FILE, or CONVOKE_SDK_SECRET in \
+                 the environment), or on a machine of your own --insecure-any-user",
+            );
+        }
+        let listens = [Some(arguments.listen), arguments.listen_lines];
+        if let Some(open) = listens.into_iter().flatten().find(|address| !address.ip().is_loopback()) {
+            return Err(Failure::Usage(format!(
+                "--insecure-any-user would let the network of {open} log in as anybody: listen on 127.0.0.1 or [::1], or \
+                 give --sdk-app-id N and its secret"
+            )));
+        }
+        return Ok(Authentication::AnyUser);
+    };
+    let from_environment = std::env::var_os(SECRET);
+    let (place, bytes) = match (&arguments.secret_file, from_environment) {
+        (Some(_), Some(_)) => {
+            return usage("the secret is given twice, by --secret-file and by CONVOKE_SDK_SECRET: give it once");
+        }
+        (Some(file), None) => (format!("the secret file {}", file.display()), read_secret(file)?),
+        (None, Some(secret)) => (SECRET.to_owned(), secret.into_encoded_bytes()),
+        (None, None) => {
+            return usage(
+                "--sdk-app-id needs the secret: --secret-file FILE, or CONVOKE_SDK_SECRET in the environment",
+            );
+        }
+    };
+    // Editors end files with a line break that is no part of the secret.
+    let secret = bytes.trim_ascii();
+    if secret.is_empty() {
+        return Err(Failure::Usage(format!("{place} is empty: put the application's secret there")));
+    }
+    Ok(Authentication::UserSig(UserSigKey::new(sdk_app_id, secret)))
+}
+
+fn read_secret(file: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = fs::read(file).map_err(|error| {
+        Failure::Usage(format!("can't read the secret file {}: {error}; name a file that you may read", file.display()))
+    })?;
+    if bytes.len() > SECRET_BYTES_MAX {
+        let words = format!("the secret file {} is longer than any secret; name another file", file.display());
+        return Err(Failure::Usage(words));
+    }
+    Ok(bytes)
+}
+
+fn bounds(settings: &[String]) -> Result<Bounds, Failure> {
+    let mut bounds = Bounds::default();
+    for setting in settings {
+        let Some((name, text)) = setting.split_once('=') else {
+            let words = format!("--bound {setting}: write a name and a value, such as resume_window=10s");
+            return Err(Failure::Usage(words));
+        };
+        let measure = match bounds.get(name) {
+            Some(BoundValue::Duration(_)) => Measure::Duration,
+            Some(BoundValue::Count(_)) => Measure::Count,
+            None => {
+                let words =
+                    format!("--bound {setting}: there is no bound `{name}`; there are {}", Bounds::NAMES.join(", "));
+                return Err(Failure::Usage(words));
+            }
+        };
+        let value = value(&format!("--bound {setting}"), text, measure)?;
+        bounds.set(name, value).expect("the name and the measure were looked up");
+    }
+    Ok(bounds)
+}
+
+fn value(argument: &str, text: &str, measure: Measure) -> Result<BoundValue, Failure> {
+    let expression = Expression::parse(text, measure)
+        .map_err(|(problem, mend)| Failure::Usage(format!("{argument}: {problem}; {mend}")))?;
+    let number = u64::try_from(expression.value(&Bounds::default()))
+        .map_err(|_| Failure::Usage(format!("{argument}: the value is out of range")))?;
+    Ok(match measure {
+        Measure::Duration => BoundValue::Duration(Duration::from_nanos(number)),
+        Measure::Count => BoundValue::Count(number),
+    })
+}
+
+/// Sends the log to standard error. Libraries are only heard when they warn: what they tell in detail could hold frames.
+fn log(arguments: &Serve) {
+    let level = match arguments.log_level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    };
+    let others = if arguments.log_level == LogLevel::Error { "error" } else { "warn" };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(format!("{others},convoke={level}"))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // A log that nobody takes is no reason to fail.
+        .log_internal_errors(false)
+        .with_target(false);
+    let installed = match arguments.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    installed.expect("this is the only log of the process");
+}
+
+fn failure(error: ServeError) -> Failure {
+    match error {
+        // The argument names something that is not convoke's.
+        ServeError::Open(OpenError::Foreign { .. }) => Failure::Usage(error.to_string()),
+        error => Failure::Broken(error.to_string()),
+    }
+}
+
+/// What is said when it listens.
+fn greeting(arguments: &Serve, bound: &Bound) -> String {
+    let address = reachable(bound.address);
+    let mut text = format!("convoke serves WebSocket at ws://{address}{PATH}\n");
+    if let Some(lines) = bound.lines_address {
+        text.push_str(&format!("convoke serves lines of JSON at {}\n", reachable(lines)));
+    }
+    if arguments.data.is_none() {
+        text.push_str("nothing is kept: a restart forgets rooms and sessions (--data DIR keeps them)\n");
+    }
+    text.push_str(&format!("try: curl http://{address}/readyz\n"));
+    if arguments.insecure_any_user {
+        text.push_str(&format!("     node examples/node/call.mjs ws://{address}{PATH}\n"));
+    }
+    text.push_str("stop: Ctrl-C\n");
+    text
+}
+
+/// An address that a client on this machine can use: nobody can connect to all addresses at once.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Resolves on the first signal to stop. The second one ends the process at once.
+fn signals() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut signals = Signals::new()?;
+    let (sender, first) = oneshot::channel();
+    tokio::spawn(async move {
+        signals.next().await;
+        let _ = sender.send(());
+        signals.next().await;
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(async {
+        // The sender says it, or the task is gone because everything ends.
+        drop(first.await);
+    })
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
+}
