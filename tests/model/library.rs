@@ -13,9 +13,7 @@ use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{AttemptRef, Call, CallNo, Reply};
 use convoke::protocol::event::{Event, Stamp, StampedEvent};
 use convoke::protocol::message::{ClientMessage, Content, Response, ServerMessage};
-use convoke::protocol::vocabulary::{
-    ErrorCode, InstanceId, KickedOutOfRoomReason, RequestId, RoomId, UserId,
-};
+use convoke::protocol::vocabulary::{ErrorCode, InstanceId, KickedOutOfRoomReason, RequestId, RoomId, UserId};
 use convoke::time::Instant;
 use convoke::trace::{DeviceChange, Occurrence};
 
@@ -70,9 +68,8 @@ struct Pending {
 impl Libraries {
     pub(crate) fn new(plan: &Plan) -> Self {
         let library = |device: &convoke::plan::PlannedDevice| {
-            (device.kind == DeviceKind::Sdk).then(|| {
-                Library::new(device.identity.user_id.clone(), plan.service.bounds.clone())
-            })
+            (device.kind == DeviceKind::Sdk)
+                .then(|| Library::new(device.identity.user_id.clone(), plan.service.bounds.clone()))
         };
         Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
     }
@@ -173,10 +170,7 @@ fn heard_as(expected: &StampedEvent, heard: &StampedEvent) -> bool {
 }
 
 fn invalid_during_offline(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::KickedOutOfRoom { reason: KickedOutOfRoomReason::JoinRoomStatusInvalidDuringOffline, .. }
-    )
+    matches!(event, Event::KickedOutOfRoom { reason: KickedOutOfRoomReason::JoinRoomStatusInvalidDuringOffline, .. })
 }
 
 impl Library {

@@ -72,7 +72,11 @@ struct Attempt {
 /// How a ring ended.
 #[derive(Clone, Debug)]
 enum End {
-    Answered { by: DeviceKey, accepted: bool, at: Instant },
+    Answered {
+        by: DeviceKey,
+        accepted: bool,
+        at: Instant,
+    },
     /// By timeout, cancel, revocation or dissolution.
     Over,
 }
@@ -88,6 +92,12 @@ pub(crate) struct CursorMeaning {
 impl Room {
     fn has(&self, user: &UserId) -> bool {
         self.members.iter().any(|(member, _)| member == user)
+    }
+
+    /// Whether the user is inside, owns the room, or has called or been called there.
+    fn concerns(&self, user: &UserId) -> bool {
+        let called = |attempt: &Attempt| attempt.inviter == *user || attempt.invitee == *user;
+        self.has(user) || self.owner == *user || self.attempts.iter().any(called)
     }
 
     fn role(&self, user: &UserId) -> Role {
@@ -171,7 +181,8 @@ impl Service {
         let room_id = call.room_id().expect("everything else is about a room");
         if let Call::CreateRoom { room_name, room_type, password, max_member_count, schedule_attendees, .. } = call {
             if let Some(room) = self.rooms.get(room_id) {
-                return Answer { at: Some(room.point()), ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
+                let at = room.concerns(&caller.0).then(|| room.point());
+                return Answer { at, ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
             }
             self.instances += 1;
             let name = if room_name.is_empty() { room_id.as_str().into() } else { room_name.clone() };
@@ -199,8 +210,10 @@ impl Service {
         let Some(mut room) = self.rooms.remove(room_id) else {
             return Answer::error(ErrorCode::ROOM_ID_NOT_EXIST);
         };
+        let concerned_before = room.concerns(&caller.0);
         let mut answer = self.within(now, caller, &mut room, call);
-        answer.at = Some(room.point());
+        // SEC-3: revisions are none of a stranger's business.
+        answer.at = (concerned_before || room.concerns(&caller.0)).then(|| room.point());
         if matches!(call, Call::DestroyRoom { .. }) && answer.result.is_ok() {
             self.gone.push(room);
         } else {
@@ -303,12 +316,7 @@ impl Service {
         }
         for user in &new {
             let number = room.attempts.iter().filter(|attempt| attempt.invitee == **user).count() as u32 + 1;
-            room.attempts.push(Attempt {
-                invitee: (*user).clone(),
-                number,
-                inviter: caller.0.clone(),
-                end: None,
-            });
+            room.attempts.push(Attempt { invitee: (*user).clone(), number, inviter: caller.0.clone(), end: None });
             // LST-3: a re-invite keeps the place.
             let place = room.entry(user).map_or(room.places + 1, |entry| entry.place);
             room.places = room.places.max(place);
@@ -390,11 +398,8 @@ impl Service {
                 // CAN-8: the inviter cancels, whatever else it is.
                 self.tell(&invitee, room, Some(&entry), Event::InvitationCancelled { room_info, invitation });
             } else {
-                let revoked = Event::InvitationRevokedByAdmin {
-                    room_info,
-                    invitation,
-                    operate_user: operate_user.clone(),
-                };
+                let revoked =
+                    Event::InvitationRevokedByAdmin { room_info, invitation, operate_user: operate_user.clone() };
                 self.tell(&invitee, room, Some(&entry), revoked.clone());
                 let inviter = self.devices_of(&entry.inviter);
                 self.tell(&inviter, room, Some(&entry), revoked);
@@ -511,9 +516,9 @@ impl Service {
     fn list(&mut self, caller: &DeviceKey, room: &Room, cursor: &Cursor, count: f64) -> Answer {
         let inside = room.has(&caller.0);
         // LST-8
-        let called = room.entry(&caller.0).is_some_and(|entry| {
-            matches!(entry.status, InvitationStatus::Pending | InvitationStatus::Accepted)
-        });
+        let called = room
+            .entry(&caller.0)
+            .is_some_and(|entry| matches!(entry.status, InvitationStatus::Pending | InvitationStatus::Accepted));
         if !inside && called {
             self.marks.push("an invitee outside read its own entry");
         }
@@ -540,11 +545,8 @@ impl Service {
             count => count.min(self.bounds.page_max),
         };
         // LST-9: an invitee outside sees nothing but its own.
-        let rest: Vec<&Entry> = room
-            .entries
-            .iter()
-            .filter(|entry| entry.place > after && (inside || entry.invitee == caller.0))
-            .collect();
+        let rest: Vec<&Entry> =
+            room.entries.iter().filter(|entry| entry.place > after && (inside || entry.invitee == caller.0)).collect();
         let page: Vec<&Entry> = rest.iter().copied().take(size as usize).collect();
         let meaning = (page.len() < rest.len()).then(|| CursorMeaning {
             caller: caller.0.clone(),
@@ -563,13 +565,7 @@ impl Service {
         Answer { also, cursor: meaning, ..Answer::from(Ok(Reply::List(Arc::new(list)))) }
     }
 
-    fn enter(
-        &mut self,
-        now: Instant,
-        caller: &DeviceKey,
-        room: &mut Room,
-        password: &str,
-    ) -> Result<Reply, ErrorCode> {
+    fn enter(&mut self, now: Instant, caller: &DeviceKey, room: &mut Room, password: &str) -> Result<Reply, ErrorCode> {
         // The member device is in already, and another device of its user needs no second place.
         if room.members.contains(caller) {
             return Ok(Reply::RoomInfo(self.room_info(room)));
@@ -715,8 +711,7 @@ impl Service {
             }
             room.attempt_mut(&entry.invitee, entry.attempt).end = Some(End::Over);
             let (room_info, invitation) = self.payload(room, &entry, InvitationStatus::None);
-            let revoked =
-                Event::InvitationRevokedByAdmin { room_info, invitation, operate_user: operate_user.clone() };
+            let revoked = Event::InvitationRevokedByAdmin { room_info, invitation, operate_user: operate_user.clone() };
             let invitee = self.devices_of(&entry.invitee);
             self.tell(&invitee, room, Some(&entry), revoked.clone());
             if entry.inviter != caller.0 {
@@ -821,8 +816,7 @@ impl Service {
 
     /// Tells devices of an event of the commit that the room is at.
     fn tell(&mut self, devices: &[DeviceKey], room: &Room, about: Option<&Entry>, event: Event) {
-        let about =
-            about.map(|entry| AttemptOf { invitee: entry.invitee.clone(), attempt: AttemptNo(entry.attempt) });
+        let about = about.map(|entry| AttemptOf { invitee: entry.invitee.clone(), attempt: AttemptNo(entry.attempt) });
         let stamp = Stamp { instance: InstanceId(room.instance), revision: Revision(room.revision), about };
         for device in devices {
             self.hand(device, &Arc::new(StampedEvent { stamp: Some(stamp.clone()), event: event.clone() }));

@@ -8,14 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use convoke::plan::{
-    Account, Action, DeviceIndex, DeviceKind, Direction, Latency, Link, Network, Place, Plan, PlannedDevice, RawRequest,
-    ServicePlan, SetupCall, SnapshotPlan, Source, Step, When,
+    Account, Action, DeviceIndex, DeviceKind, Direction, Latency, Link, Network, Place, Plan, PlannedDevice,
+    RawRequest, ServicePlan, SetupCall, SnapshotPlan, Source, Step, When,
 };
 use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{AttemptRef, Call, DeviceIdentity};
-use convoke::protocol::vocabulary::{
-    AttemptNo, InstanceId, Platform, Role, RoomId, RoomType, UserId,
-};
+use convoke::protocol::vocabulary::{AttemptNo, InstanceId, Platform, Role, RoomId, RoomType, UserId};
 use convoke::seed::Seed;
 use convoke::time::{Duration, Instant};
 use proptest::collection::vec;
@@ -64,45 +62,159 @@ enum Gap {
     Millis(u64),
     /// As long as it takes until the server takes the step this many milliseconds after (or before) one of the next
     /// deadlines, graces and windows.
-    Aim { which: usize, offset: i64 },
+    Aim {
+        which: usize,
+        offset: i64,
+    },
 }
 
 /// One step as it is drawn. Numbers are taken modulo what there is; what is `apt` is done by somebody for whom it makes
 /// sense, as far as that can be known beforehand.
 #[derive(Clone, Debug)]
 enum Draw {
-    Invite { apt: bool, device: usize, room: usize, users: Vec<usize>, timeout: usize },
-    Cancel { apt: bool, device: usize, room: usize, users: Vec<usize> },
-    Answer { apt: bool, device: usize, room: usize, reason: Option<i64> },
-    List { apt: bool, device: usize, room: usize, count: usize, cursor: Option<usize> },
-    Enter { apt: bool, device: usize, room: usize, password: usize },
-    Exit { device: usize, room: usize },
-    Kick { device: usize, room: usize, user: usize },
-    Role { device: usize, room: usize, user: usize, role: usize },
-    Destroy { device: usize, room: usize },
-    Create { device: usize, room: usize, live: bool },
-    Rename { device: usize, room: usize, name: usize },
-    SelfInfo { device: usize, name: usize },
-    RoomInfo { device: usize, room: usize },
-    Attendees { device: usize, room: usize, users: Vec<usize>, add: bool },
-    AttendeeList { device: usize, room: usize },
-    UserList { device: usize, room: usize },
-    NotEntered { apt: bool, device: usize, room: usize },
-    Odd { device: usize, which: usize },
-    Logout { device: usize },
-    Login { device: usize },
-    Offline { apt: bool, device: usize, noticed: bool },
-    Online { device: usize },
+    Invite {
+        apt: bool,
+        device: usize,
+        room: usize,
+        users: Vec<usize>,
+        timeout: usize,
+    },
+    Cancel {
+        apt: bool,
+        device: usize,
+        room: usize,
+        users: Vec<usize>,
+    },
+    Answer {
+        apt: bool,
+        device: usize,
+        room: usize,
+        reason: Option<i64>,
+    },
+    List {
+        apt: bool,
+        device: usize,
+        room: usize,
+        count: usize,
+        cursor: Option<usize>,
+    },
+    Enter {
+        apt: bool,
+        device: usize,
+        room: usize,
+        password: usize,
+    },
+    Exit {
+        device: usize,
+        room: usize,
+    },
+    Kick {
+        device: usize,
+        room: usize,
+        user: usize,
+    },
+    Role {
+        device: usize,
+        room: usize,
+        user: usize,
+        role: usize,
+    },
+    Destroy {
+        device: usize,
+        room: usize,
+    },
+    Create {
+        device: usize,
+        room: usize,
+        live: bool,
+    },
+    Rename {
+        device: usize,
+        room: usize,
+        name: usize,
+    },
+    SelfInfo {
+        device: usize,
+        name: usize,
+    },
+    RoomInfo {
+        device: usize,
+        room: usize,
+    },
+    Attendees {
+        device: usize,
+        room: usize,
+        users: Vec<usize>,
+        add: bool,
+    },
+    AttendeeList {
+        device: usize,
+        room: usize,
+    },
+    UserList {
+        device: usize,
+        room: usize,
+    },
+    NotEntered {
+        apt: bool,
+        device: usize,
+        room: usize,
+    },
+    Odd {
+        device: usize,
+        which: usize,
+    },
+    Logout {
+        device: usize,
+    },
+    Login {
+        device: usize,
+    },
+    Offline {
+        apt: bool,
+        device: usize,
+        noticed: bool,
+    },
+    Online {
+        device: usize,
+    },
     /// A device is away while its user is called, and perhaps comes back only when the ring is over.
-    Missed { device: usize, room: usize, end: usize, gap: u64 },
-    Disconnect { device: usize },
-    Hold { device: usize, way: usize },
-    Release { device: usize },
-    Partition { device: usize, way: usize },
-    Heal { device: usize },
-    Kill { device: usize },
-    Crash { down: u64 },
-    Raw { operation: usize, room: usize, users: Vec<usize>, id: Option<usize>, attempt: Option<(u64, u32)> },
+    Missed {
+        device: usize,
+        room: usize,
+        end: usize,
+        gap: u64,
+    },
+    Disconnect {
+        device: usize,
+    },
+    Hold {
+        device: usize,
+        way: usize,
+    },
+    Release {
+        device: usize,
+    },
+    Partition {
+        device: usize,
+        way: usize,
+    },
+    Heal {
+        device: usize,
+    },
+    Kill {
+        device: usize,
+    },
+    Crash {
+        down: u64,
+    },
+    Raw {
+        operation: usize,
+        room: usize,
+        users: Vec<usize>,
+        id: Option<usize>,
+        attempt: Option<(u64, u32)>,
+    },
     RawRepeat,
 }
 
@@ -335,6 +447,7 @@ impl<'a> Writer<'a> {
             devices: Vec::new(),
             rooms: Vec::new(),
             setup: Vec::new(),
+            strangers: Vec::new(),
             steps: Vec::new(),
             expectations: Vec::new(),
             lasts: None,
@@ -347,10 +460,8 @@ impl<'a> Writer<'a> {
                 plan.devices.push(device(USERS[user], *platform, "", DeviceKind::Sdk));
             }
         }
-        let mut login: Vec<SetupCall> = plan
-            .device_indices()
-            .map(|device| setup(device, Call::Login { user_sig: "".into() }))
-            .collect();
+        let mut login: Vec<SetupCall> =
+            plan.device_indices().map(|device| setup(device, Call::Login { user_sig: "".into() })).collect();
         let mut states = vec![State { alive: true, offline: false, logged_in: true }; plan.devices.len()];
         if shape.twin {
             plan.devices.push(device("bob", Platform::Phone, "2", DeviceKind::Sdk));
@@ -416,7 +527,7 @@ impl<'a> Writer<'a> {
 
     fn step(&mut self, action: Action) {
         let when = When::At(Instant::from_millis(self.now));
-        self.plan.steps.push(Step { place: Place::default(), when, action });
+        self.plan.steps.push(Step { place: Place::default(), when, action, secret: false });
     }
 
     /// A device with a library that lives; the next one if the one drawn does not.
@@ -457,7 +568,8 @@ impl<'a> Writer<'a> {
     /// One of the last rings.
     fn ring(&self, number: usize) -> Option<Ring> {
         let taken = self.now + LATENCY;
-        let rings: Vec<Ring> = self.rings.iter().filter(|ring| taken <= ring.until.saturating_add(1)).copied().collect();
+        let rings: Vec<Ring> =
+            self.rings.iter().filter(|ring| taken <= ring.until.saturating_add(1)).copied().collect();
         let last = &rings[rings.len().saturating_sub(4)..];
         (!last.is_empty()).then(|| last[last.len() - 1 - number % last.len()])
     }
@@ -514,10 +626,7 @@ impl<'a> Writer<'a> {
                 let inviter = ring.and_then(|ring| self.device_of(ring.inviter, device / 4));
                 let insider = self.insider(room, device).filter(|_| apt && device % 3 == 0);
                 let device = insider.or(inviter).unwrap_or(device);
-                self.call(
-                    device,
-                    Call::CancelInvitation { room_id: room_id(room), user_id_list: user_ids(&users) },
-                );
+                self.call(device, Call::CancelInvitation { room_id: room_id(room), user_id_list: user_ids(&users) });
             }
             Draw::Answer { apt, device, room, reason } => {
                 let rung = self.rung(device).filter(|_| apt);
@@ -713,8 +822,8 @@ impl<'a> Writer<'a> {
         let count = self.plan.devices.len();
         let order = || (0..count).map(|step| (number + step) % count);
         let dead = order().find(|index| !self.states[*index].alive);
-        let out = order()
-            .find(|index| !self.states[*index].logged_in && self.plan.devices[*index].kind == DeviceKind::Sdk);
+        let out =
+            order().find(|index| !self.states[*index].logged_in && self.plan.devices[*index].kind == DeviceKind::Sdk);
         let Some(index) = dead.or(out) else { return };
         let device = DeviceIndex(index as u32);
         if dead.is_some() {
@@ -732,14 +841,7 @@ impl<'a> Writer<'a> {
         self.step(Action::Call { devices: vec![device], call, cursor_of: None, expected: Vec::new() });
     }
 
-    fn raw(
-        &mut self,
-        operation: usize,
-        room: usize,
-        users: &[usize],
-        id: Option<usize>,
-        attempt: Option<(u64, u32)>,
-    ) {
+    fn raw(&mut self, operation: usize, room: usize, users: &[usize], id: Option<usize>, attempt: Option<(u64, u32)>) {
         let Some(raw) = self.raw else { return };
         let room = ROOMS.get(room).copied().unwrap_or("green");
         let users: Vec<&str> = users.iter().map(|user| USERS[*user]).collect();
@@ -762,7 +864,8 @@ impl<'a> Writer<'a> {
             .map(|(instance, number)| AttemptRef { instance: InstanceId(instance), attempt: AttemptNo(number) });
         // An id is used for as long as its result is surely kept, and then given up.
         let id = id.filter(|_| operation != "login").map(|id| format!("raw-{id}-{}", self.now / 100_000));
-        let request = RawRequest { operation: operation.to_owned(), id: id.map(Into::into), attempt, cursor_of: None, args };
+        let request =
+            RawRequest { operation: operation.to_owned(), id: id.map(Into::into), attempt, cursor_of: None, args };
         if request.id.is_some() {
             self.raw_ids.push((self.now, request.clone()));
         }

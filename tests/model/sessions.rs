@@ -10,7 +10,9 @@ use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{Call, Reply};
 use convoke::protocol::event::{Event, PushHint, StampedEvent};
 use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, RoomPoint};
-use convoke::protocol::vocabulary::{Cursor, ErrorCode, OperationName, Platform, RequestId, RoomId, SessionToken, UserId};
+use convoke::protocol::vocabulary::{
+    Cursor, ErrorCode, OperationName, Platform, RequestId, RoomId, SessionToken, UserId,
+};
 use convoke::time::Instant;
 
 use crate::rooms::{CursorMeaning, DeviceKey, Room};
@@ -233,9 +235,8 @@ impl Service {
         }
         // DEV-9: a library that comes back to a session that is over does not put out whoever has replaced it.
         let platform = login.identity.platform;
-        let is_newer = |other: &Session| {
-            other.device.0 == device.0 && other.device != device && other.platform == platform
-        };
+        let is_newer =
+            |other: &Session| other.device.0 == device.0 && other.device != device && other.platform == platform;
         if login.resume.is_some() && self.sessions.iter().any(is_newer) {
             self.out.push(Out::Refused { connection, code: ErrorCode::SDK_NOT_INITIALIZED });
             return;
