@@ -94,6 +94,12 @@ impl Room {
         self.members.iter().any(|(member, _)| member == user)
     }
 
+    /// Whether the user is inside, owns the room, or has called or been called there.
+    fn concerns(&self, user: &UserId) -> bool {
+        let called = |attempt: &Attempt| attempt.inviter == *user || attempt.invitee == *user;
+        self.has(user) || self.owner == *user || self.attempts.iter().any(called)
+    }
+
     fn role(&self, user: &UserId) -> Role {
         if *user == self.owner {
             Role::RoomOwner
@@ -175,7 +181,8 @@ impl Service {
         let room_id = call.room_id().expect("everything else is about a room");
         if let Call::CreateRoom { room_name, room_type, password, max_member_count, schedule_attendees, .. } = call {
             if let Some(room) = self.rooms.get(room_id) {
-                return Answer { at: Some(room.point()), ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
+                let at = room.concerns(&caller.0).then(|| room.point());
+                return Answer { at, ..Answer::error(ErrorCode::ROOM_ID_OCCUPIED) };
             }
             self.instances += 1;
             let name = if room_name.is_empty() { room_id.as_str().into() } else { room_name.clone() };
@@ -203,8 +210,10 @@ impl Service {
         let Some(mut room) = self.rooms.remove(room_id) else {
             return Answer::error(ErrorCode::ROOM_ID_NOT_EXIST);
         };
+        let concerned_before = room.concerns(&caller.0);
         let mut answer = self.within(now, caller, &mut room, call);
-        answer.at = Some(room.point());
+        // SEC-3: revisions are none of a stranger's business.
+        answer.at = (concerned_before || room.concerns(&caller.0)).then(|| room.point());
         if matches!(call, Call::DestroyRoom { .. }) && answer.result.is_ok() {
             self.gone.push(room);
         } else {

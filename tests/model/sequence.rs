@@ -447,6 +447,7 @@ impl<'a> Writer<'a> {
             devices: Vec::new(),
             rooms: Vec::new(),
             setup: Vec::new(),
+            strangers: Vec::new(),
             steps: Vec::new(),
             expectations: Vec::new(),
             lasts: None,
@@ -526,7 +527,7 @@ impl<'a> Writer<'a> {
 
     fn step(&mut self, action: Action) {
         let when = When::At(Instant::from_millis(self.now));
-        self.plan.steps.push(Step { place: Place::default(), when, action });
+        self.plan.steps.push(Step { place: Place::default(), when, action, secret: false });
     }
 
     /// A device with a library that lives; the next one if the one drawn does not.
