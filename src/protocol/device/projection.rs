@@ -43,10 +43,20 @@ struct Traversal {
 struct Followed<T> {
     /// Everything up to here is known.
     floor: Revision,
-    /// In the order of the list, each with the revision at which it was seen.
-    present: IndexMap<UserId, (Revision, T)>,
+    /// In the order of the list.
+    present: IndexMap<UserId, Present<T>>,
     /// Who left the list, and at which revision.
     absent: BTreeMap<UserId, Revision>,
+}
+
+/// A user on a list.
+#[derive(Debug)]
+struct Present<T> {
+    /// The revision of the last that was seen of it.
+    seen: Revision,
+    /// The revision at which it came to the list, as far as that was heard: its place is behind what was there then.
+    joined: Revision,
+    item: T,
 }
 
 impl<T> Default for Followed<T> {
@@ -66,9 +76,13 @@ impl<T> Followed<T> {
         for (user, seen, item) in items {
             // A user who left the list and came back during a traversal is on two pages: the later one holds.
             self.present.shift_remove(&user);
-            self.present.insert(user, (seen, item));
+            self.present.insert(user, Present { seen, joined: at, item });
         }
-        for (user, (seen, item)) in before.present {
+        for (user, Present { seen, joined, item }) in before.present {
+            if joined > at && self.is_news(seen, &user) {
+                // It left after the list was read, and came back: to the end.
+                self.present.shift_remove(&user);
+            }
             self.set(seen, &user, item);
         }
         for (user, seen) in before.absent {
@@ -79,7 +93,8 @@ impl<T> Followed<T> {
     fn set(&mut self, at: Revision, user: &UserId, item: T) {
         if self.is_news(at, user) {
             self.absent.remove(user);
-            self.present.insert(user.clone(), (at, item));
+            let joined = self.present.get(user).map_or(at, |known| known.joined);
+            self.present.insert(user.clone(), Present { seen: at, joined, item });
         }
     }
 
@@ -93,7 +108,7 @@ impl<T> Followed<T> {
     /// ORD-5: whether a commit says more of a user than what is known. Events of one commit come in order.
     fn is_news(&self, at: Revision, user: &UserId) -> bool {
         at > self.floor
-            && self.present.get(user).is_none_or(|(seen, _)| at >= *seen)
+            && self.present.get(user).is_none_or(|known| at >= known.seen)
             && self.absent.get(user).is_none_or(|seen| at >= *seen)
     }
 }
@@ -181,7 +196,7 @@ impl Projection {
         };
         let is_outside = |user: &UserId| !lists.members.present.contains_key(user);
         let entries = lists.entries.present.iter().filter(|(user, _)| is_outside(user)).map(
-            |(user_id, (_, (user_name, status)))| NotEnteredUser {
+            |(user_id, Present { item: (user_name, status), .. })| NotEnteredUser {
                 user_id: user_id.clone(),
                 user_name: user_name.clone(),
                 status: *status,
@@ -190,7 +205,7 @@ impl Projection {
         // An entry wins over being an attendee.
         let is_only_attendee = |user: &UserId| is_outside(user) && !lists.entries.present.contains_key(user);
         let attendees = lists.attendees.present.iter().filter(|(user, _)| is_only_attendee(user)).map(
-            |(user_id, (_, user_name))| NotEnteredUser {
+            |(user_id, Present { item: user_name, .. })| NotEnteredUser {
                 user_id: user_id.clone(),
                 user_name: user_name.clone(),
                 status: InvitationStatus::None,
