@@ -18,6 +18,9 @@ use convoke::time::{Duration, Instant};
 
 use crate::sessions::{Answer, Out, Service};
 
+/// Whether an answer may name the attempt of a dissolved room under the id of another: it should get -2311.
+const PAST_OF_ANY_ROOM: bool = true;
+
 /// Whether removeAttendeesByAdmin refuses who has no account, as row 9 of the checks would have it.
 const REMOVED_ATTENDEES_MUST_EXIST: bool = false;
 
@@ -430,7 +433,7 @@ impl Service {
             Some(named) => self
                 .gone
                 .iter()
-                .filter(|old| old.instance == named.instance.0 && old.id == room.id)
+                .filter(|old| old.instance == named.instance.0 && (PAST_OF_ANY_ROOM || old.id == room.id))
                 .flat_map(|old| old.attempts.iter())
                 .filter(of_caller)
                 .find(|attempt| attempt.number == named.attempt.0),

@@ -303,11 +303,11 @@ fn draws() -> impl Strategy<Value = Draw> {
     ];
     let raw = prop_oneof![
         3 => (
-            0..14_usize,
+            0..22_usize,
             room(),
             users(),
             prop::option::of(0..3_usize),
-            prop::option::of((0..3_u64, 0..4_u32)),
+            prop::option::of((1..4_u64, 1..4_u32)),
         )
             .prop_map(|(operation, room, users, id, attempt)| Draw::Raw { operation, room, users, id, attempt }),
         1 => Just(Draw::RawRepeat),
@@ -651,7 +651,7 @@ impl<'a> Writer<'a> {
                 let count = [0.0, 1.0, 2.0, 100.0][count];
                 let device = self.insider(room, device).filter(|_| apt).unwrap_or(device);
                 // Most of the time its own; otherwise that of whoever comes next.
-                let cursor_of = cursor.and_then(|of| self.device(if of < 2 { device } else { device + of }));
+                let cursor_of = cursor.and_then(|of| self.device(if of < 3 { device } else { device + 1 + room }));
                 let call = Call::GetInvitationList { room_id: room_id(room), cursor: "".into(), count };
                 self.call_with(device, call, cursor_of);
             }
@@ -856,6 +856,15 @@ impl<'a> Writer<'a> {
             10 => ("getInvitationList", json!({"roomId": room})),
             11 if users.len() == 1 => ("getInvitationList", json!({"roomId": room, "count": "many"})),
             11 => ("inviteUsers", json!({"roomId": room, "userIdList": "bob"})),
+            // What no library would send: the form is wrong, and nothing else.
+            14 => ("inviteUsers", json!({"roomId": room, "userIdList": []})),
+            15 => ("inviteUsers", json!({"roomId": room, "userIdList": users, "timeout": -1})),
+            16 => ("inviteUsers", json!({"roomId": room, "userIdList": users, "extensionInfo": "nine bytes"})),
+            17 => ("cancelInvitation", json!({"roomId": room, "userIdList": ["bob", "carol", "dave", "bob"]})),
+            18 => ("reject", json!({"roomId": room, "reason": 2})),
+            19 => ("getInvitationList", json!({"roomId": room, "count": 0.5})),
+            20 => ("getInvitationList", json!({"roomId": room, "cursor": "no cursor of yours"})),
+            21 => ("exitRoom", json!({"roomId": "no/such"})),
             12 => ("noSuchOperation", json!({"roomId": room})),
             _ => ("logout", json!({})),
         };
