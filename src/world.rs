@@ -4,6 +4,8 @@
 pub mod driver;
 #[cfg(feature = "net")]
 mod enact;
+#[cfg(feature = "net")]
+pub mod live;
 pub mod sim;
 mod steps;
 #[cfg(feature = "net")]

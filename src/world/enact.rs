@@ -15,7 +15,7 @@ use super::WorldError;
 use super::driver::DriverLimits;
 use super::driver::device::Command;
 use super::steps::{Triggers, with_cursor};
-use crate::plan::{Action, DeviceIndex, DeviceKind, Direction, Place, Plan};
+use crate::plan::{Action, DeviceIndex, DeviceKind, Direction, Latency, Place, Plan};
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::device::DeviceInput;
 use crate::protocol::vocabulary::Cursor;
@@ -24,6 +24,8 @@ use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
 /// What a world does when a step asks for it.
 pub(super) trait Hands {
+    /// The setup is over: from now on messages take the time that the plan wants.
+    fn begin_body(&mut self);
     /// Starts the program on a device: this life of it.
     fn start(&mut self, device: DeviceIndex, life: u32);
     /// Ends it without a word.
@@ -47,13 +49,26 @@ pub(super) trait Hands {
 /// The driver's bounds for a plan. Pauses before a device connects again are short: in the simulator there are none.
 pub(super) fn limits(plan: &Plan) -> DriverLimits {
     let idle_max = plan.service.bounds.keep_alive_bound;
+    let patience = DriverLimits::default().login_patience;
     DriverLimits {
+        // A connection takes a few ways there and back.
+        login_patience: patience + latency_max(plan).times(10),
         ping_every: Duration::from_nanos(idle_max.as_nanos() / 3),
         idle_max,
         backoff_min: Duration::from_millis(100),
         backoff_max: Duration::from_millis(500),
         ..DriverLimits::default()
     }
+}
+
+/// The longest that a message may take; zero where there is no such limit.
+pub(super) fn latency_max(plan: &Plan) -> Duration {
+    let links = plan.network.links.iter().map(|(_, link)| link).chain([&plan.network.link]);
+    let latency = |link: &crate::plan::Link| match link.latency {
+        Latency::Constant(latency) | Latency::Uniform(_, latency) => latency,
+        Latency::Exponential { .. } | Latency::Normal { .. } | Latency::Pareto { .. } => Duration::ZERO,
+    };
+    links.map(latency).max().unwrap_or(Duration::ZERO)
 }
 
 /// A plan that is being carried out.
@@ -210,6 +225,7 @@ impl Enactment {
     fn set_up(&mut self, phase: usize, hands: &mut dyn Hands) {
         let plan = self.plan.clone();
         let Some(calls) = plan.setup.get(phase) else {
+            hands.begin_body();
             self.book.begin_body();
             self.book.record(Occurrence::Stage(Stage::Body));
             self.look(hands);

@@ -17,10 +17,10 @@ use turmoil::net::{TcpListener, TcpStream};
 use super::WorldError;
 use super::driver::device::{Command, Connection, Connector};
 use super::driver::frames::FrameError;
-use super::driver::std_duration;
+use super::driver::{Clock, std_duration};
 use super::enact::book::{Book, Time};
-use super::enact::line::{Disk, Ends, clock_showing};
-use super::enact::{Enactment, Hands, limits, refuse, unsupported};
+use super::enact::line::{Disk, Ends};
+use super::enact::{Enactment, Hands, latency_max, limits, refuse, unsupported};
 use crate::plan::{Action, DeviceIndex, Direction, Latency, Link, Place, Plan, When};
 use crate::protocol::call::Call;
 use crate::time::{Duration, Instant};
@@ -53,8 +53,7 @@ pub fn run(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
     let book = Book::new(plan.devices.len(), Time::Told(Instant::START));
     let ends = Ends { plan: plan.clone(), book: book.clone(), limits: limits(plan) };
     let mut network = Network::new(&ends, classes);
-    let longest = network.classes.links.iter().map(|link| bounds_of(link).1).max().unwrap_or(Duration::ZERO);
-    let mut enactment = Enactment::new(plan, &book, Duration::from_secs(1) + longest.times(8));
+    let mut enactment = Enactment::new(plan, &book, Duration::from_secs(1) + latency_max(plan).times(8));
     loop {
         let elapsed = Duration::from_nanos(u64::try_from(network.sim.elapsed().as_nanos()).unwrap_or(u64::MAX));
         book.tell_time(Instant::START + elapsed);
@@ -105,17 +104,6 @@ fn refuse_here(plan: &Plan) -> Result<(), WorldError> {
         }
     }
     Ok(())
-}
-
-/// The least and the greatest latency of a link.
-fn bounds_of(link: &Link) -> (Duration, Duration) {
-    match link.latency {
-        Latency::Constant(latency) => (latency, latency),
-        Latency::Uniform(least, most) => (least, most),
-        Latency::Exponential { .. } | Latency::Normal { .. } | Latency::Pareto { .. } => {
-            unreachable!("such a link is unsupported")
-        }
-    }
 }
 
 /// Which devices share a host.
@@ -208,14 +196,18 @@ fn host_name(class: usize) -> String {
 impl Network {
     fn new(ends: &Ends, classes: Classes) -> Self {
         let plan = &ends.plan;
-        let least = classes.links.iter().map(|link| bounds_of(link).0).min().unwrap_or(Duration::ZERO);
-        let most = classes.links.iter().map(|link| bounds_of(link).1).max().unwrap_or(Duration::ZERO);
+        // The setup's network is ideal where it can be; a range has its lower end here, for all links.
+        let least = classes.links.iter().filter_map(|link| match link.latency {
+            Latency::Uniform(least, _) => Some(least),
+            _ => None,
+        });
+        let least = least.min().unwrap_or(Duration::ZERO);
         let mut sim = turmoil::Builder::new()
             .epoch(SystemTime::UNIX_EPOCH)
             .rng_seed(plan.seed.0)
             .tick_duration(std_duration(TICK))
             .min_message_latency(std_duration(least))
-            .max_message_latency(std_duration(most))
+            .max_message_latency(std_duration(least))
             // Never its own end: the run says when it is over.
             .simulation_duration(std::time::Duration::MAX)
             .tcp_capacity(4096)
@@ -241,13 +233,7 @@ impl Network {
         }
         let devices = plan.devices.iter().map(|_| None).collect();
         let obstacles = vec![Obstacles::default(); classes.links.len()];
-        let network = Self { sim, classes, obstacles, hosts, devices, server_ran: false };
-        for (class, link) in network.classes.links.iter().enumerate() {
-            if let Latency::Constant(latency) = link.latency {
-                network.sim.set_link_latency(host_name(class), SERVER, std_duration(latency));
-            }
-        }
-        network
+        Self { sim, classes, obstacles, hosts, devices, server_ran: false }
     }
 
     fn order(&self, device: DeviceIndex, order: Order) {
@@ -265,6 +251,22 @@ impl Network {
 }
 
 impl Hands for Network {
+    fn begin_body(&mut self) {
+        for (class, link) in self.classes.links.iter().enumerate() {
+            match link.latency {
+                Latency::Constant(latency) => {
+                    self.sim.set_link_latency(host_name(class), SERVER, std_duration(latency));
+                }
+                Latency::Uniform(_, most) => {
+                    self.sim.set_link_max_message_latency(host_name(class), SERVER, std_duration(most));
+                }
+                Latency::Exponential { .. } | Latency::Normal { .. } | Latency::Pareto { .. } => {
+                    unreachable!("such a link is unsupported")
+                }
+            }
+        }
+    }
+
     fn start(&mut self, device: DeviceIndex, life: u32) {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         self.devices[device.index()] = Some(sender);
@@ -334,7 +336,7 @@ impl Hands for Network {
 }
 
 async fn serve(ends: Ends, life: u64, disk: Option<Disk>) -> turmoil::Result {
-    let clock = clock_showing(turmoil::sim_elapsed().unwrap_or_default());
+    let clock = Clock::starting_at(ends.book.world_now());
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     let (handle, run) = ends.server(life, clock, disk.as_ref());
     let mut run = tokio::spawn(run);
@@ -361,7 +363,7 @@ async fn run_devices(ends: Ends, orders: Option<mpsc::UnboundedReceiver<Order>>)
     while let Some(order) = orders.recv().await {
         match order {
             Order::Start { device, life, commands } => {
-                let clock = clock_showing(turmoil::sim_elapsed().unwrap_or_default());
+                let clock = Clock::starting_at(ends.book.world_now());
                 let connector = Dialler { ends: ends.clone(), device };
                 let program = tokio::spawn(ends.clone().run_device(device, life, clock, connector, commands));
                 running.insert(device, program.abort_handle());

@@ -222,7 +222,9 @@ impl Actor {
                     _ => None,
                 })
                 .collect();
-            if let (false, Some(mut journal)) = (records.is_empty(), self.journal.take()) {
+            if !records.is_empty()
+                && let Some(mut journal) = self.journal.take()
+            {
                 let count = records.len();
                 let began = self.clock.now();
                 let result = if journal.is_instant() {

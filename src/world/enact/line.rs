@@ -9,7 +9,6 @@ use super::book::{Book, DeviceWatch, ServerWatch};
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::device::Device;
 use crate::protocol::service::{Record, Service};
-use crate::time::Instant;
 use crate::trace::Occurrence;
 use crate::world::driver::device::{Command, Connection, Connector, device};
 use crate::world::driver::frames::{self, FrameError};
@@ -122,9 +121,4 @@ impl Ends {
             stopping,
         })
     }
-}
-
-/// A clock that shows the time since the world began.
-pub(in crate::world) fn clock_showing(elapsed: std::time::Duration) -> Clock {
-    Clock::starting_at(Instant::from_nanos(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)))
 }
