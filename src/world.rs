@@ -89,8 +89,7 @@ fn device_entropy(plan: &Plan, device: DeviceIndex, life: u32) -> [u8; 32] {
 /// The reference server, as the plan wants it.
 fn service_config(plan: &Plan, keeps_records: bool) -> ServiceConfig {
     let service = &plan.service;
-    let account =
-        |account: &Account| (account.user_id.clone(), account.user_name.clone(), account.avatar_url.clone());
+    let account = |account: &Account| (account.user_id.clone(), account.user_name.clone(), account.avatar_url.clone());
     ServiceConfig {
         bounds: service.bounds.clone(),
         rate_limits: service.rate_limits,

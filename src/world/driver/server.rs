@@ -302,12 +302,7 @@ impl ServerHandle {
     }
 
     /// The same for a world that numbers connections itself: every number once, over all lives of the server.
-    pub(in crate::world) async fn serve_as<W, R>(
-        &self,
-        connection: ConnectionNo,
-        mut sink: W,
-        mut stream: R,
-    ) -> String
+    pub(in crate::world) async fn serve_as<W, R>(&self, connection: ConnectionNo, mut sink: W, mut stream: R) -> String
     where
         W: Sink<Frame, Error = FrameError> + Send + Unpin,
         R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
