@@ -185,7 +185,9 @@ impl Enactment {
                 self.set_up(0, hands);
             }
             Part::Setup(phase, first) => {
-                if self.is_set_up(phase, first)? {
+                // The body begins when everybody has heard everything of the setup.
+                let is_last = phase + 1 >= self.plan.setup.len();
+                if self.is_set_up(phase, first)? && (!is_last || self.book.is_silent(self.settle_in_setup())) {
                     self.set_up(phase + 1, hands);
                 }
             }
@@ -211,6 +213,10 @@ impl Enactment {
             Part::Over => {}
         }
         Ok(())
+    }
+
+    fn settle_in_setup(&self) -> Duration {
+        Duration::from_nanos(self.settle.as_nanos() / 4)
     }
 
     fn is_quiet(&self) -> bool {

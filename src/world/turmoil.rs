@@ -391,6 +391,3 @@ impl Connector for Dialler {
         self.ends.dial(self.device, stream, from).await
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -143,6 +143,12 @@ impl Book {
         !node_waits && inner.world_now().since(inner.last) >= settle
     }
 
+    /// Whether nothing has been recorded for so long.
+    pub(in crate::world) fn is_silent(&self, settle: Duration) -> bool {
+        let inner = self.open();
+        inner.world_now().since(inner.last) >= settle
+    }
+
     /// The room that the device's library takes itself to be in.
     pub(in crate::world) fn room(&self, device: DeviceIndex) -> Option<RoomId> {
         self.open().devices[device.index()].room.clone()
