@@ -20,7 +20,7 @@ use super::driver::{Clock, std_duration};
 use super::enact::book::{Book, Time};
 use super::enact::line::{Disk, Ends};
 use super::enact::{Enactment, Hands, limits, refuse, unsupported};
-use crate::plan::{Action, DeviceIndex, Direction, Place, Plan, Step, Trigger, When};
+use crate::plan::{Action, DeviceIndex, Direction, Link, Place, Plan, Step, Trigger, When};
 use crate::protocol::call::Call;
 use crate::time::{Duration, Instant};
 use crate::trace::Trace;
@@ -34,8 +34,8 @@ pub const GRAIN: Duration = Duration::from_millis(50);
 /// How long a run may take, in real time.
 pub const REAL_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// How many devices there may be.
-pub const DEVICES_MAX: usize = 200;
+/// How many devices there may be: what more of them do at one instant takes longer than the grain.
+pub const DEVICES_MAX: usize = 50;
 
 /// For how long nothing must happen before nothing more will: several times what a busy machine needs for a message.
 const SETTLE: Duration = Duration::from_millis(700);
@@ -163,6 +163,11 @@ fn refuse_here(plan: &Plan) -> Result<(), WorldError> {
     if plan.lasts.is_some_and(|lasts| lasts > REAL_TIME_MAX) {
         return Err(too_long(Place::default()));
     }
+    let links = plan.network.links.iter().map(|(_, link)| link);
+    if links.chain([&plan.network.link]).any(|link| link.latency != Link::default().latency) {
+        let reason = "the network of this machine has a latency of its own";
+        return Err(unsupported(Place::default(), reason));
+    }
     for step in &plan.steps {
         match &step.action {
             Action::Partition { .. } | Action::Hold { .. } => {
@@ -181,30 +186,32 @@ fn refuse_here(plan: &Plan) -> Result<(), WorldError> {
 /// Refuses what only a finer clock could order: two things of known times that are closer than the grain, unless they come
 /// over one connection.
 fn refuse_races(plan: &Plan) -> Result<(), WorldError> {
-    let mut known: Vec<(Instant, Place, &[DeviceIndex])> = Vec::new();
+    let mut known: Vec<(Instant, Place, Doer)> = Vec::new();
     let mut times: Vec<Option<Instant>> = Vec::new();
     for step in &plan.steps {
         let at = time_of(step, &times);
         times.push(at);
         let Some(at) = at else { continue };
-        known.push((at, step.place, step.action.devices()));
+        let doer = match (&step.action, step.action.devices()) {
+            (Action::Call { .. } | Action::On { .. } | Action::Off { .. }, [device]) => Doer::Device(*device),
+            _ => Doer::Others,
+        };
+        known.push((at, step.place, doer));
         if let Action::Call { call, .. } = &step.action
             && let Call::InviteUsers { timeout, .. } = &**call
             && *timeout > 0.0
             && timeout.is_finite()
         {
-            // Its deadline is the server's doing.
             let rings = Duration::from_nanos((timeout * 1e9) as u64);
-            known.push((at + rings, step.place, &[]));
+            known.push((at + rings, step.place, Doer::Deadline));
         }
     }
     known.sort_by_key(|(at, ..)| *at);
     for pair in known.windows(2) {
-        let [(first, _, by), (second, place, other)] = pair else { continue };
-        let one_connection = by.len() == 1 && by == other;
-        // Deadlines that come together are the server's to order.
-        let deadlines = by.is_empty() && other.is_empty();
-        if second.since(*first) < GRAIN && !one_connection && !deadlines {
+        let [(first, _, one), (second, place, other)] = pair else { continue };
+        // One application's calls keep their order, and deadlines that come together are the server's to order.
+        let ordered = one == other && *one != Doer::Others;
+        if second.since(*first) < GRAIN && !ordered {
             let reason = format!(
                 "{first} and {second} (scaled) are too close for real time, and nothing else says which comes first: \
                  let the step follow the other causally, with `after`"
@@ -216,6 +223,17 @@ fn refuse_races(plan: &Plan) -> Result<(), WorldError> {
         Some((last, place, _)) if *last > Instant::START + REAL_TIME_MAX => Err(too_long(*place)),
         _ => Ok(()),
     }
+}
+
+/// Who does something at a known time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doer {
+    /// One device's application.
+    Device(DeviceIndex),
+    /// Several, or the network, or the machine.
+    Others,
+    /// The server: a call times out.
+    Deadline,
 }
 
 /// When a step begins, if only time decides it.
