@@ -672,6 +672,21 @@ pub enum CrowdView {
     Lanes,
 }
 
+impl WorldName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sim, Self::Turmoil, Self::Live];
+
+    /// As scenarios and reports name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Turmoil => "turmoil",
+            Self::Live => "live",
+        }
+    }
+}
+
 impl Plan {
     /// The device at an index.
     #[must_use]
@@ -703,5 +718,34 @@ impl Plan {
     /// The indices of all devices.
     pub fn device_indices(&self) -> impl Iterator<Item = DeviceIndex> + use<> {
         (0..u32::try_from(self.devices.len()).expect("a plan has fewer than 2^32 devices")).map(DeviceIndex)
+    }
+
+    /// The plan without what it expects of the clock, for worlds whose clock promises nothing: windows go, and with them
+    /// how often something comes within one, and what must not come in one.
+    #[must_use]
+    pub fn without_times(&self) -> Self {
+        let mut plan = self.clone();
+        let untimed = |event: &mut EventPattern| {
+            if event.within.take().is_some() {
+                event.times = None;
+            }
+        };
+        plan.expectations.retain_mut(|expectation| match &mut expectation.what {
+            Expected::Hears { events, .. } => {
+                events.iter_mut().for_each(untimed);
+                true
+            }
+            Expected::Never { event, .. } => event.within.is_none(),
+            Expected::Before { first, then } => {
+                for sighting in [first, then] {
+                    if let Sighting::Hears { event, .. } = sighting {
+                        untimed(event);
+                    }
+                }
+                true
+            }
+            Expected::Runs { .. } | Expected::FinalList { .. } => true,
+        });
+        plan
     }
 }

@@ -1,4 +1,4 @@
-//! The pipeline as a recipe: load, compile, simulate, judge, compare with the snapshot.
+//! The pipeline as a recipe: load, compile, enact, judge, compare with the snapshot.
 //!
 //! The module runs scenarios and says what came of each; how that looks, and what a terminal or a file is, is not its
 //! business. It reads no clock: the caller hands one in, for the timings alone.
@@ -20,6 +20,8 @@ use crate::snapshot::{Comparison, Snapshot};
 use crate::time::{Duration, Instant};
 use crate::trace::{Occurrence, Trace, json, text};
 use crate::world::{WorldError, sim};
+#[cfg(feature = "net")]
+use crate::world::{live, turmoil};
 
 /// The seed of every run that is given no other: snapshots are of this seed alone.
 pub const OWN_SEED: Seed = Seed(1);
@@ -116,6 +118,9 @@ impl Target {
 /// How scenarios are run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recipe {
+    /// Where scenarios are enacted. Snapshots, claims and expected times are held to the simulator alone: no other clock
+    /// promises anything.
+    pub world: WorldName,
     /// The first seed.
     pub seed: Seed,
     /// How many seeds in a row, at least 1.
@@ -131,6 +136,7 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
+            world: WorldName::Sim,
             seed: OWN_SEED,
             seeds: 1,
             snapshots: SnapshotMode::Compare { propose: false },
@@ -194,6 +200,8 @@ pub struct Outcome {
     pub covers: Vec<RequirementId>,
     /// The file's text, for places that point into it; empty when it could not be read.
     pub source: Source,
+    /// Where it was enacted, or was to be.
+    pub world: WorldName,
     /// The seed of this outcome: with several seeds, the first that did not end well, else the first.
     pub seed: Seed,
     /// How many seeds this outcome speaks for: all that were asked for, or those up to the first that did not end well.
@@ -269,6 +277,7 @@ impl Outcome {
             title: String::new(),
             covers: Vec::new(),
             source: Source::default(),
+            world: WorldName::Sim,
             seed,
             seeds_run: 1,
             verdict: Verdict::Pass,
@@ -345,26 +354,34 @@ pub fn judge(path: &str, trace: Trace) -> Outcome {
 fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcome, FileError> {
     let without_a_run = |verdict, words: String, place| Outcome {
         verdict,
+        world: recipe.world,
         problem: Some(Problem::Words(words, place)),
         ..Outcome::planned(target, plan)
     };
-    if !plan.worlds.is_empty() && !plan.worlds.contains(&WorldName::Sim) {
-        let words = "the scenario leaves out the world `sim`".to_owned();
+    let world = recipe.world;
+    if !plan.worlds.is_empty() && !plan.worlds.contains(&world) {
+        let words = format!("the scenario leaves out the world `{}`", world.name());
         return Ok(without_a_run(Verdict::Unsupported, words, Place::default()));
     }
-    match sim::run(plan) {
-        Ok(trace) if plan.strangers.is_empty() => judge_run(target, trace, recipe, Vec::new()),
-        Ok(trace) => match sim::run(&Arc::new(plan.without_secrets())) {
-            // SEC-3 is seen in two runs.
-            Ok(without) => {
-                let told_apart = non_interference::judge(&trace, &without);
-                judge_run(target, trace, recipe, told_apart)
+    match enact(plan, world) {
+        // SEC-3 is seen in two runs that nothing but the secret tells apart: no other world repeats a run so exactly.
+        Ok(trace) if world == WorldName::Sim && !plan.strangers.is_empty() => {
+            match sim::run(&Arc::new(plan.without_secrets())) {
+                Ok(without) => {
+                    let told_apart = non_interference::judge(&trace, &without);
+                    judge_run(target, trace, recipe, told_apart)
+                }
+                Err(error) => {
+                    let words = format!("without its secret steps: {error}");
+                    Ok(without_a_run(Verdict::HarnessError, words, Place::default()))
+                }
             }
-            Err(error) => {
-                let words = format!("without its secret steps: {error}");
-                Ok(without_a_run(Verdict::HarnessError, words, Place::default()))
-            }
-        },
+        }
+        Ok(trace) => judge_run(target, trace, recipe, Vec::new()),
+        Err(WorldError::Unsupported { place, reason }) => {
+            let words = format!("the world `{}` can't enact it: {reason}", world.name());
+            Ok(without_a_run(Verdict::Unsupported, words, place))
+        }
         Err(error @ WorldError::Setup { place, .. }) => {
             Ok(without_a_run(Verdict::BadScenario, error.to_string(), place))
         }
@@ -372,9 +389,24 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
     }
 }
 
+fn enact(plan: &Arc<Plan>, world: WorldName) -> Result<Trace, WorldError> {
+    match world {
+        WorldName::Sim => sim::run(plan),
+        #[cfg(feature = "net")]
+        WorldName::Turmoil => turmoil::run(&Arc::new(plan.without_times())),
+        #[cfg(feature = "net")]
+        WorldName::Live => live::run(&Arc::new(plan.without_times()), live::SCALE),
+        #[cfg(not(feature = "net"))]
+        WorldName::Turmoil | WorldName::Live => {
+            let reason = "this convoke was built without the feature `net`".to_owned();
+            Err(WorldError::Unsupported { place: Place::default(), reason })
+        }
+    }
+}
+
 fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Finding>) -> Result<Outcome, FileError> {
     let plan = &trace.plan;
-    let mut outcome = Outcome::planned(target, plan);
+    let mut outcome = Outcome { world: recipe.world, ..Outcome::planned(target, plan) };
     outcome.extent = Extent::of(&trace);
     outcome.trace_hash = Some(json::hash(&trace));
     let judgement = check::judge(&trace);
@@ -382,7 +414,8 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
     outcome.findings.extend(told_apart);
     outcome.findings_left_out = judgement.left_out;
     let wrong = !outcome.findings.is_empty();
-    if plan.seed == OWN_SEED && !plan.snapshot.none {
+    let own = plan.seed == OWN_SEED && recipe.world == WorldName::Sim;
+    if own && !plan.snapshot.none {
         outcome.snapshot = compare(target, &trace, recipe, wrong)?;
     }
     let ci = recipe.snapshots == SnapshotMode::Compare { propose: false };
@@ -391,7 +424,7 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
         SnapshotOutcome::New { .. } => ci,
         _ => false,
     };
-    if plan.seed == OWN_SEED {
+    if own {
         // As with its snapshot: what a scenario shows, it shows under its own seed. Others may deal luck out otherwise.
         outcome.empty_claims = marks::empty_claims(&trace);
     }

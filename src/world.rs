@@ -2,9 +2,18 @@
 
 #[cfg(feature = "net")]
 pub mod driver;
+#[cfg(feature = "net")]
+mod enact;
+#[cfg(feature = "net")]
+pub mod live;
 pub mod sim;
+mod steps;
+#[cfg(feature = "net")]
+pub mod turmoil;
 
-use crate::plan::Place;
+use crate::plan::{Account, DeviceIndex, Place, Plan};
+use crate::protocol::device::DeviceConfig;
+use crate::protocol::service::ServiceConfig;
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,4 +58,48 @@ pub enum WorldError {
         /// What is wrong.
         reason: String,
     },
+    /// The world can't do what the plan asks for.
+    #[error("this world can't enact it: {reason}")]
+    Unsupported {
+        /// The line that asks for it, if there is one.
+        place: Place,
+        /// What, and why not.
+        reason: String,
+    },
+    /// The world itself broke.
+    #[error("the world broke: {0}")]
+    Broken(String),
+}
+
+/// What runs on a device.
+fn device_config(plan: &Plan, device: DeviceIndex) -> DeviceConfig {
+    let planned = plan.device(device);
+    DeviceConfig {
+        identity: planned.identity.clone(),
+        bounds: plan.service.bounds.clone(),
+        auto_busy: planned.auto_busy,
+    }
+}
+
+/// The luck of one life of a device's program, lives counted from 0.
+fn device_entropy(plan: &Plan, device: DeviceIndex, life: u32) -> [u8; 32] {
+    plan.seed.numbered_stream("device", u64::from(life) << 32 | u64::from(device.0)).entropy()
+}
+
+/// The reference server, as the plan wants it.
+fn service_config(plan: &Plan, keeps_records: bool) -> ServiceConfig {
+    let service = &plan.service;
+    let account = |account: &Account| (account.user_id.clone(), account.user_name.clone(), account.avatar_url.clone());
+    ServiceConfig {
+        bounds: service.bounds.clone(),
+        rate_limits: service.rate_limits,
+        accounts: plan.accounts.iter().map(account).collect(),
+        open_accounts: false,
+        checkpoint_every: keeps_records.then_some(service.checkpoint_every),
+    }
+}
+
+/// The luck of one life of the server, lives counted from 0.
+fn server_entropy(plan: &Plan, life: u64) -> [u8; 32] {
+    plan.seed.numbered_stream("server", life).entropy()
 }

@@ -62,6 +62,9 @@ pub(super) struct Run {
     /// Only the scenarios with this tag; given more than once, with any of them
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
+    /// Where the scenarios are enacted
+    #[arg(long, value_enum, default_value_t, value_name = "WORLD")]
+    pub(super) world: World,
     /// Only what did not end well the last time
     #[arg(long)]
     pub(super) last_failed: bool,
@@ -92,6 +95,19 @@ pub(super) struct Run {
     /// How to say what came of it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum World {
+    /// The deterministic simulator, which snapshots, claims and expected times are held to
+    #[default]
+    Sim,
+    /// The same IO code as in production, over a simulated network that ticks
+    Turmoil,
+    /// Sockets of this machine, in real time that is scaled down
+    Live,
+    /// Each of them in turn
+    All,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]

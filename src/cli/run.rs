@@ -1,14 +1,15 @@
-//! `convoke run`: scenarios in the simulator, with checks and snapshots.
+//! `convoke run`: scenarios in the simulator or another world, with checks and snapshots.
 
 use std::collections::BTreeSet;
 
-use super::args::{Format, Run, Which};
+use super::args::{Format, Run, Which, World};
 use super::clock::stopwatch;
 use super::last_failed::LastFailed;
 use super::output::Output;
 use super::progress::Progress;
 use super::{Ending, Failure};
 use crate::file;
+use crate::plan::WorldName;
 use crate::report::summary::Summary;
 use crate::report::{json, terminal};
 use crate::run::sweep::{News, Sweep, sweep};
@@ -49,6 +50,9 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
         let words = "a trace is of one run: name a single scenario file, and no --seeds, with --trace";
         return Err(Failure::Usage(words.to_owned()));
     }
+    if arguments.trace.is_some() && arguments.world == World::All {
+        return Err(Failure::Usage("a trace is of one run: name one --world with --trace".to_owned()));
+    }
     let tagged = |scenario: &Scenario| {
         arguments.tag.is_empty() || scenario.tags.iter().any(|tag| arguments.tag.contains(&tag.value))
     };
@@ -57,19 +61,29 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     let mut summary = Summary::default();
     let mut reported = Vec::new();
     let mut problem = None;
-    let mut progress = Progress::new();
-    sweep(&targets, &recipe, &how, |news| match news {
-        News::Runs(done, all) => progress.advance(done, all, clock()),
-        News::Finished(outcome) => {
-            summary.add(&outcome);
-            memory.learn(&outcome.path, outcome.verdict.is_well());
-            if problem.is_none() {
-                let told = progress.aside(|| tell(&outcome, arguments, output, &mut reported));
-                problem = told.err();
+    let mut ended_badly = BTreeSet::new();
+    for world in worlds(arguments.world) {
+        let recipe = Recipe { world: *world, ..recipe.clone() };
+        let mut progress = Progress::new();
+        sweep(&targets, &recipe, &how, |news| match news {
+            News::Runs(done, all) => progress.advance(done, all, clock()),
+            News::Finished(outcome) => {
+                summary.add(&outcome);
+                if !outcome.verdict.is_well() {
+                    ended_badly.insert(outcome.path.clone());
+                }
+                memory.learn(&outcome.path, !ended_badly.contains(&outcome.path));
+                if problem.is_none() {
+                    let told = progress.aside(|| tell(&outcome, arguments, output, &mut reported));
+                    problem = told.err();
+                }
             }
+        });
+        progress.end();
+        if arguments.fail_fast && !ended_badly.is_empty() {
+            break;
         }
-    });
-    progress.end();
+    }
     summary.wall = clock();
     // Memory first: a closed pipe is no reason to forget what failed.
     if !arguments.ci && summary.scenarios() > 0 {
@@ -85,11 +99,21 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
         Format::Human => output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?,
         Format::Json => output.write(&format!("{:#}\n", json::report(&reported, &summary, recipe.seed)))?,
     }
-    let whole = arguments.which.filter.is_none() && arguments.tag.is_empty() && !arguments.last_failed;
+    let simulated = matches!(arguments.world, World::Sim | World::All);
+    let whole = simulated && arguments.which.filter.is_none() && arguments.tag.is_empty() && !arguments.last_failed;
     if whole && arguments.format == Format::Human && recipe.snapshots != SnapshotMode::Off {
         tell_stale(arguments, &targets, output)?;
     }
     Ok(summary.exit_code())
+}
+
+fn worlds(world: World) -> &'static [WorldName] {
+    match world {
+        World::Sim => &[WorldName::Sim],
+        World::Turmoil => &[WorldName::Turmoil],
+        World::Live => &[WorldName::Live],
+        World::All => &WorldName::ALL,
+    }
 }
 
 fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
@@ -97,7 +121,12 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
     if arguments.bless && seed != OWN_SEED {
         return Err(Failure::Usage(format!("snapshots are of seed {OWN_SEED}: leave --seed out with --bless")));
     }
+    if arguments.bless && !matches!(arguments.world, World::Sim | World::All) {
+        return Err(Failure::Usage("snapshots are of the world `sim`: leave --world out with --bless".to_owned()));
+    }
     Ok(Recipe {
+        // Each of the worlds takes its turn with this recipe.
+        world: WorldName::Sim,
         seed,
         seeds: arguments.seeds.get(),
         snapshots: match arguments.bless {

@@ -76,6 +76,7 @@ pub fn outcome(outcome: &Outcome) -> Value {
         "path": outcome.path,
         "title": outcome.title,
         "covers": outcome.covers.iter().map(|id| &*id.0).collect::<Vec<_>>(),
+        "world": outcome.world.name(),
         "verdict": outcome.verdict.name(),
         "seed": outcome.seed.0,
         "seedsRun": outcome.seeds_run,
@@ -91,7 +92,7 @@ pub fn outcome(outcome: &Outcome) -> Value {
         "messages": outcome.extent.messages,
         "virtualSeconds": outcome.extent.virtual_time.as_nanos() as f64 / 1e9,
         "wallSeconds": outcome.wall.as_secs_f64(),
-        "repeat": super::terminal::repeat(&outcome.path, outcome.seed.0),
+        "repeat": super::terminal::repeat(&outcome.path, outcome.seed.0, outcome.world),
     })
 }
 

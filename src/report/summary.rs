@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::plan::RequirementId;
+use crate::plan::{RequirementId, WorldName};
 use crate::run::{Extent, Outcome, SnapshotOutcome, Verdict};
 
 /// The sum of the outcomes of a run.
@@ -21,8 +21,8 @@ pub struct Summary {
     pub new_snapshots: u64,
     /// How many snapshots were recorded.
     pub recorded_snapshots: u64,
-    /// The paths of what did not end well, with the seed that shows it.
-    pub failed: Vec<(String, crate::seed::Seed)>,
+    /// The paths of what did not end well, with the seed and the world that show it.
+    pub failed: Vec<(String, crate::seed::Seed, WorldName)>,
     /// How long it took on the wall; the caller knows.
     pub wall: Duration,
 }
@@ -43,7 +43,7 @@ impl Summary {
                 self.covered.extend(outcome.covers.iter().cloned());
             }
         } else {
-            self.failed.push((outcome.path.clone(), outcome.seed));
+            self.failed.push((outcome.path.clone(), outcome.seed, outcome.world));
         }
     }
 

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use super::ladder::ladder;
 use super::summary::Summary;
 use crate::check::{Difference, Finding};
-use crate::plan::{Place, Source};
+use crate::plan::{Place, Source, WorldName};
 use crate::run::{Outcome, Problem, SnapshotOutcome, Verdict};
 use crate::snapshot::diff::{DiffLine, lines};
 use crate::trace::Trace;
@@ -50,6 +50,9 @@ pub fn line(outcome: &Outcome, page: Page) -> String {
         (1, _) => {}
         (seeds, true) => notes.push(format!("{seeds} seeds")),
         (_, false) => notes.push(format!("seed {}", outcome.seed)),
+    }
+    if outcome.world != WorldName::Sim {
+        notes.push(outcome.world.name().to_owned());
     }
     match &outcome.snapshot {
         SnapshotOutcome::New { pending: Some(_) } => notes.push("new snapshot".to_owned()),
@@ -108,7 +111,12 @@ pub fn details(outcome: &Outcome, page: Page) -> String {
     }
     text.push_str(&snapshot(outcome, page));
     if matches!(outcome.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::HarnessError) {
-        let _ = writeln!(text, "\n{} {}", page.paint(STRONG, "repeat it:"), repeat(&outcome.path, outcome.seed.0));
+        let _ = writeln!(
+            text,
+            "\n{} {}",
+            page.paint(STRONG, "repeat it:"),
+            repeat(&outcome.path, outcome.seed.0, outcome.world)
+        );
     }
     text.push('\n');
     text
@@ -116,13 +124,17 @@ pub fn details(outcome: &Outcome, page: Page) -> String {
 
 /// The command that shows an outcome again.
 #[must_use]
-pub fn repeat(path: &str, seed: u64) -> String {
+pub fn repeat(path: &str, seed: u64, world: WorldName) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@%+=,".contains(c);
     let path = match path.chars().all(plain) {
         true => path.to_owned(),
         false => format!("'{}'", path.replace('\'', r"'\''")),
     };
-    format!("convoke run {path} --seed {seed}")
+    let world = match world {
+        WorldName::Sim => String::new(),
+        other => format!(" --world {}", other.name()),
+    };
+    format!("convoke run {path} --seed {seed}{world}")
 }
 
 fn renderer(page: Page) -> Renderer {
@@ -267,8 +279,8 @@ pub fn summary(summary: &Summary, first_seed: u64, page: Page) -> String {
     }
     if !summary.failed.is_empty() {
         let _ = writeln!(text, "\n{}", page.paint(BAD, "not well:"));
-        for (path, seed) in &summary.failed {
-            let _ = writeln!(text, "  {}", repeat(path, seed.0));
+        for (path, seed, world) in &summary.failed {
+            let _ = writeln!(text, "  {}", repeat(path, seed.0, *world));
         }
     }
     text

@@ -18,15 +18,15 @@ use self::clock::Clock;
 use self::network::{Fate, LinkState, Way};
 use self::queue::Queue;
 use self::raw::RawState;
-use self::steps::Triggers;
-use super::WorldError;
+use super::steps::Triggers;
+use super::{WorldError, device_config, device_entropy, server_entropy, service_config};
 use crate::plan::{Action, DeviceIndex, DeviceKind, Link, Plan};
 use crate::protocol::Node;
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::codec;
-use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};
+use crate::protocol::device::{Device, DeviceInput, DeviceOutput};
 use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
-use crate::protocol::service::{Record, Service, ServiceConfig, ServiceInput, ServiceOutput};
+use crate::protocol::service::{Record, Service, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
@@ -438,36 +438,19 @@ impl Sim {
     // ---- nodes ---------------------------------------------------------------------------------------------------
 
     fn start_device(&mut self, index: DeviceIndex) {
-        let planned = self.plan.device(index);
-        if planned.kind == DeviceKind::Raw {
+        if self.plan.device(index).kind == DeviceKind::Raw {
             return;
         }
-        let config = DeviceConfig {
-            identity: planned.identity.clone(),
-            bounds: self.plan.service.bounds.clone(),
-            auto_busy: planned.auto_busy,
-        };
         let device = &mut self.devices[index.index()];
-        device.node = Some(Box::new(Device::new(config)));
-        let life = u64::from(device.lives) << 32 | u64::from(index.0);
+        device.node = Some(Box::new(Device::new(device_config(&self.plan, index))));
+        let entropy = device_entropy(&self.plan, index, device.lives);
         device.lives += 1;
-        let entropy = self.plan.seed.numbered_stream("device", life).entropy();
         self.step_device(index, DeviceInput::Started { entropy });
     }
 
     fn start_server(&mut self) {
-        let service = &self.plan.service;
-        let account = |account: &crate::plan::Account| {
-            (account.user_id.clone(), account.user_name.clone(), account.avatar_url.clone())
-        };
-        self.server = Some(Service::new(ServiceConfig {
-            bounds: service.bounds.clone(),
-            rate_limits: service.rate_limits,
-            accounts: self.plan.accounts.iter().map(account).collect(),
-            open_accounts: false,
-            checkpoint_every: self.disk.is_needed.then_some(service.checkpoint_every),
-        }));
-        let entropy = self.plan.seed.numbered_stream("server", self.server_lives).entropy();
+        self.server = Some(Service::new(service_config(&self.plan, self.disk.is_needed)));
+        let entropy = server_entropy(&self.plan, self.server_lives);
         self.server_lives += 1;
         let records = self.disk.durable.clone();
         self.record(Occurrence::ServerStarted { records: records.len() });

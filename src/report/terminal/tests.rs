@@ -2,8 +2,11 @@ use super::*;
 
 #[test]
 fn a_command_survives_odd_paths() {
-    assert_eq!(repeat("scenarios/a.yaml", 7), "convoke run scenarios/a.yaml --seed 7");
-    assert_eq!(repeat("my tests/it's.yaml", 1), r"convoke run 'my tests/it'\''s.yaml' --seed 1");
+    assert_eq!(repeat("scenarios/a.yaml", 7, WorldName::Sim), "convoke run scenarios/a.yaml --seed 7");
+    assert_eq!(
+        repeat("my tests/it's.yaml", 1, WorldName::Live),
+        r"convoke run 'my tests/it'\''s.yaml' --seed 1 --world live"
+    );
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub trait DeviceObserver: Send {
     fn heard(&mut self, event: Arc<StampedEvent>);
     /// A handler of the application is called.
     fn handled(&mut self, handler: Arc<str>, event: Arc<StampedEvent>);
+    /// The library has taken a step, and everything that it asked for is done.
+    fn stepped(&mut self, _node: &Device) {}
 }
 
 /// What the application, or whoever plays it, asks of the driver.
@@ -220,6 +222,7 @@ impl<C: Connector, O: DeviceObserver> Driver<C, O> {
                 }
             }
         }
+        self.observer.stepped(&self.node);
     }
 
     fn connect_soon(&mut self) {

@@ -19,7 +19,7 @@ use crate::protocol::event::PushHint;
 use crate::protocol::message::{ClientMessage, ConnectionNo, Login, ServerMessage};
 use crate::protocol::service::{Record, Service, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::{ApiError, ErrorCode};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// Why connections end when the server does.
 const STOPPING: &str = "the server is stopping; resume the session when it is back";
@@ -37,6 +37,11 @@ pub trait Journal: Send {
     /// # Errors
     /// When it can't: the server must stop, since nothing behind the records may be said.
     fn append(&mut self, records: &[Arc<Record>]) -> Result<(), JournalError>;
+
+    /// Whether it returns at once, so that no thread is needed to wait for a disk.
+    fn is_instant(&self) -> bool {
+        false
+    }
 }
 
 /// Why records could not be made durable.
@@ -61,6 +66,8 @@ pub trait Observer: Send + Sync {
     fn push_hint(&self, hint: &PushHint);
     /// Records were made durable together, which took this long.
     fn committed(&self, records: usize, took: Duration);
+    /// The node has nothing to do until then, unless an input comes.
+    fn waits(&self, _until: Option<Instant>) {}
 }
 
 /// What the server task is told.
@@ -152,7 +159,9 @@ impl Actor {
         self.service.step(self.clock.now(), ServiceInput::Started { records, entropy }, &mut self.outputs);
         self.release().await?;
         loop {
-            let deadline = self.service.next_deadline().map(|at| self.clock.when(at));
+            let deadline = self.service.next_deadline();
+            self.observer.waits(deadline);
+            let deadline = deadline.map(|at| self.clock.when(at));
             let wake = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -213,15 +222,24 @@ impl Actor {
                     _ => None,
                 })
                 .collect();
-            if let (false, Some(mut journal)) = (records.is_empty(), self.journal.take()) {
+            if !records.is_empty()
+                && let Some(mut journal) = self.journal.take()
+            {
                 let count = records.len();
                 let began = self.clock.now();
-                let written = tokio::task::spawn_blocking(move || {
+                let result = if journal.is_instant() {
                     let result = journal.append(&records);
-                    (journal, result)
-                });
-                let (journal, result) = written.await.map_err(|error| JournalError(error.to_string()))?;
-                self.journal = Some(journal);
+                    self.journal = Some(journal);
+                    result
+                } else {
+                    let written = tokio::task::spawn_blocking(move || {
+                        let result = journal.append(&records);
+                        (journal, result)
+                    });
+                    let (journal, result) = written.await.map_err(|error| JournalError(error.to_string()))?;
+                    self.journal = Some(journal);
+                    result
+                };
                 result?;
                 self.observer.committed(count, self.clock.now().since(began));
             }
@@ -274,12 +292,21 @@ impl ServerHandle {
     }
 
     /// Serves one connection until it ends. Returns why it ended.
-    pub async fn serve<W, R>(&self, mut sink: W, mut stream: R) -> String
+    pub async fn serve<W, R>(&self, sink: W, stream: R) -> String
     where
         W: Sink<Frame, Error = FrameError> + Send + Unpin,
         R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
     {
         let connection = ConnectionNo(self.connections.fetch_add(1, Ordering::Relaxed) + 1);
+        self.serve_as(connection, sink, stream).await
+    }
+
+    /// The same for a world that numbers connections itself: every number once, over all lives of the server.
+    pub(in crate::world) async fn serve_as<W, R>(&self, connection: ConnectionNo, mut sink: W, mut stream: R) -> String
+    where
+        W: Sink<Frame, Error = FrameError> + Send + Unpin,
+        R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
+    {
         let (sender, mut outbox) = mpsc::channel(self.limits.outbox_max);
         if self.inputs.send(Input::Opened { connection, outbox: sender }).await.is_err() {
             return STOPPING.to_owned();

@@ -1,0 +1,352 @@
+//! The book in which a world over the IO driver records what happens, and its observers: one for each device, one for the
+//! server.
+//!
+//! It also knows what the drivers wait for, and so whether anything more would happen. Times count from the beginning of
+//! the body; the setup is recorded at time 0, as in the simulator.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::super::driver::Clock;
+use super::super::driver::device::DeviceObserver;
+use super::super::driver::server::Observer;
+use crate::plan::DeviceIndex;
+use crate::protocol::Node;
+use crate::protocol::call::{CallNo, Reply};
+use crate::protocol::device::Device;
+use crate::protocol::event::{PushHint, StampedEvent};
+use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
+use crate::protocol::vocabulary::{ApiError, RoomId};
+use crate::time::{Duration, Instant};
+use crate::trace::{Moment, Occurrence};
+
+/// Where a world's time comes from.
+pub(in crate::world) enum Time {
+    /// The world says what time it is.
+    Told(Instant),
+    /// A clock runs.
+    Runs(Clock),
+}
+
+/// See the module.
+pub(in crate::world) struct Book {
+    inner: Mutex<Inner>,
+    /// Told of everything that is recorded.
+    pub(in crate::world) news: Notify,
+}
+
+struct Inner {
+    time: Time,
+    /// When the body began, on the world's clock.
+    began: Option<Instant>,
+    moments: Vec<Moment>,
+    /// When something was last recorded, on the world's clock.
+    last: Instant,
+    connections: Vec<Link>,
+    addresses: BTreeMap<SocketAddr, ConnectionNo>,
+    devices: Vec<Program>,
+    server_waits: bool,
+}
+
+/// What the book knows of a connection.
+struct Link {
+    device: DeviceIndex,
+    stands: bool,
+}
+
+/// What the book knows of the program on a device.
+#[derive(Clone, Default)]
+struct Program {
+    /// Which life of it is under way; whatever an older one still does is not recorded.
+    life: u32,
+    connection: Option<ConnectionNo>,
+    dialled: Option<ConnectionNo>,
+    waits: bool,
+    room: Option<RoomId>,
+}
+
+impl Book {
+    pub(in crate::world) fn new(devices: usize, time: Time) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                time,
+                began: None,
+                moments: Vec::new(),
+                last: Instant::START,
+                connections: Vec::new(),
+                addresses: BTreeMap::new(),
+                devices: vec![Program::default(); devices],
+                server_waits: false,
+            }),
+            news: Notify::new(),
+        })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Inner> {
+        // A poisoned lock means a panic while something was recorded; the run is broken all the same.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what time it is, on the world's clock.
+    pub(in crate::world) fn tell_time(&self, now: Instant) {
+        self.open().time = Time::Told(now);
+    }
+
+    /// The body begins now.
+    pub(in crate::world) fn begin_body(&self) {
+        let mut inner = self.open();
+        inner.began = Some(inner.world_now());
+    }
+
+    /// The world's own time, which counts the setup.
+    pub(in crate::world) fn world_now(&self) -> Instant {
+        self.open().world_now()
+    }
+
+    /// The time of the run.
+    pub(in crate::world) fn now(&self) -> Instant {
+        self.open().now()
+    }
+
+    /// When the body began, on the world's clock.
+    pub(in crate::world) fn began(&self) -> Option<Instant> {
+        self.open().began
+    }
+
+    pub(in crate::world) fn record(&self, what: Occurrence) {
+        self.open().record(what);
+        self.news.notify_one();
+    }
+
+    /// The moments from a number on.
+    pub(in crate::world) fn since(&self, first: usize) -> Vec<Moment> {
+        self.open().moments.get(first..).map(<[Moment]>::to_vec).unwrap_or_default()
+    }
+
+    /// How many moments there are.
+    pub(in crate::world) fn len(&self) -> usize {
+        self.open().moments.len()
+    }
+
+    /// All moments; the book is empty then.
+    pub(in crate::world) fn take(&self) -> Vec<Moment> {
+        std::mem::take(&mut self.open().moments)
+    }
+
+    /// Whether no node waits for a time, and nothing has been recorded for so long.
+    pub(in crate::world) fn is_quiet(&self, settle: Duration) -> bool {
+        let inner = self.open();
+        let node_waits = inner.server_waits || inner.devices.iter().any(|program| program.waits);
+        !node_waits && inner.world_now().since(inner.last) >= settle
+    }
+
+    /// Whether nothing has been recorded for so long.
+    pub(in crate::world) fn is_silent(&self, settle: Duration) -> bool {
+        let inner = self.open();
+        inner.world_now().since(inner.last) >= settle
+    }
+
+    /// The room that the device's library takes itself to be in.
+    pub(in crate::world) fn room(&self, device: DeviceIndex) -> Option<RoomId> {
+        self.open().devices[device.index()].room.clone()
+    }
+
+    /// The program on a device died: whatever it still does is not recorded.
+    pub(in crate::world) fn killed(&self, device: DeviceIndex) {
+        let mut inner = self.open();
+        inner.lost(device);
+        let life = inner.devices[device.index()].life + 1;
+        inner.devices[device.index()] = Program { life, ..Program::default() };
+    }
+
+    /// Which life of the program is under way.
+    pub(in crate::world) fn life(&self, device: DeviceIndex) -> u32 {
+        self.open().devices[device.index()].life
+    }
+
+    /// The server died, and waits for nothing.
+    pub(in crate::world) fn server_crashed(&self) {
+        let mut inner = self.open();
+        inner.server_waits = false;
+        inner.record(Occurrence::ServerCrashed);
+    }
+
+    /// A device has dialled from an address.
+    pub(in crate::world) fn dialled(&self, device: DeviceIndex, from: SocketAddr) -> ConnectionNo {
+        let mut inner = self.open();
+        inner.connections.push(Link { device, stands: false });
+        let number = ConnectionNo(u32::try_from(inner.connections.len()).expect("fewer than 2^32 connections"));
+        inner.addresses.insert(from, number);
+        inner.devices[device.index()].dialled = Some(number);
+        number
+    }
+
+    /// The connection that was dialled from an address.
+    pub(in crate::world) fn connection_from(&self, address: SocketAddr) -> Option<ConnectionNo> {
+        self.open().addresses.get(&address).copied()
+    }
+}
+
+impl Inner {
+    fn world_now(&self) -> Instant {
+        match &self.time {
+            Time::Told(now) => *now,
+            Time::Runs(clock) => clock.now(),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::START + self.began.map_or(Duration::ZERO, |began| self.world_now().since(began))
+    }
+
+    fn record(&mut self, what: Occurrence) {
+        self.last = self.world_now();
+        self.moments.push(Moment { at: self.now(), what });
+    }
+
+    fn lost(&mut self, device: DeviceIndex) {
+        if let Some(connection) = self.devices[device.index()].connection.take() {
+            self.record(Occurrence::DeviceLost { device, connection });
+        }
+    }
+
+    fn owner(&self, connection: ConnectionNo) -> Option<&Link> {
+        self.connections.get((connection.0 as usize).checked_sub(1)?)
+    }
+}
+
+/// Watches one life of the program on a device.
+pub(in crate::world) struct DeviceWatch {
+    pub(in crate::world) book: Arc<Book>,
+    pub(in crate::world) device: DeviceIndex,
+    pub(in crate::world) life: u32,
+}
+
+impl DeviceWatch {
+    fn note(&self, note: impl FnOnce(&mut Inner)) {
+        let mut inner = self.book.open();
+        if inner.devices[self.device.index()].life == self.life {
+            note(&mut inner);
+        }
+        drop(inner);
+        self.book.news.notify_one();
+    }
+
+    fn record(&self, what: Occurrence) {
+        self.note(|inner| inner.record(what));
+    }
+
+    /// A message of the wire, which belongs to the connection that stands.
+    fn message(&self, what: impl FnOnce(DeviceIndex, ConnectionNo) -> Occurrence) {
+        self.note(|inner| {
+            if let Some(connection) = inner.devices[self.device.index()].connection {
+                inner.record(what(self.device, connection));
+            }
+        });
+    }
+
+    /// A raw device sends, in a step.
+    pub(in crate::world) fn sent_in_step(&self, message: &ClientMessage, step: Option<usize>) {
+        let message = message.clone();
+        self.message(|device, connection| Occurrence::DeviceSent { device, connection, message, step });
+    }
+}
+
+impl DeviceObserver for DeviceWatch {
+    fn connected(&mut self) {
+        let device = self.device;
+        self.note(|inner| {
+            let Some(connection) = inner.devices[device.index()].dialled.take() else { return };
+            inner.devices[device.index()].connection = Some(connection);
+            inner.connections[connection.0 as usize - 1].stands = true;
+            inner.record(Occurrence::Connected { device, connection });
+        });
+    }
+
+    fn lost(&mut self, _reason: &str) {
+        let device = self.device;
+        self.note(|inner| inner.lost(device));
+    }
+
+    fn sent(&mut self, message: &ClientMessage) {
+        self.sent_in_step(message, None);
+    }
+
+    fn received(&mut self, message: &ServerMessage) {
+        let message = message.clone();
+        self.message(|device, connection| Occurrence::DeviceReceived { device, connection, message });
+    }
+
+    fn returned(&mut self, call: CallNo, result: Result<Reply, ApiError>) {
+        self.record(Occurrence::Returned { device: self.device, call, result });
+    }
+
+    fn heard(&mut self, event: Arc<StampedEvent>) {
+        self.record(Occurrence::Heard { device: self.device, event });
+    }
+
+    fn handled(&mut self, handler: Arc<str>, event: Arc<StampedEvent>) {
+        self.record(Occurrence::Handled { device: self.device, handler, event });
+    }
+
+    fn stepped(&mut self, node: &Device) {
+        self.note(|inner| {
+            let program = &mut inner.devices[self.device.index()];
+            program.waits = node.next_deadline().is_some();
+            program.room = node.room().cloned();
+        });
+    }
+}
+
+/// Watches the server.
+pub(in crate::world) struct ServerWatch(pub(in crate::world) Arc<Book>);
+
+impl ServerWatch {
+    fn message(&self, connection: ConnectionNo, what: impl FnOnce(DeviceIndex) -> Occurrence) {
+        let mut inner = self.0.open();
+        if let Some(device) = inner.owner(connection).map(|link| link.device) {
+            inner.record(what(device));
+        }
+        drop(inner);
+        self.0.news.notify_one();
+    }
+}
+
+impl Observer for ServerWatch {
+    // That a connection stands is recorded once it stands for both ends, which the device knows last.
+    fn opened(&self, _connection: ConnectionNo) {}
+
+    fn received(&self, connection: ConnectionNo, message: &ClientMessage) {
+        let message = message.clone();
+        self.message(connection, |device| Occurrence::ServerReceived { device, connection, message });
+    }
+
+    fn sent(&self, connection: ConnectionNo, message: &ServerMessage) {
+        let message = message.clone();
+        self.message(connection, |device| Occurrence::ServerSent { device, connection, message });
+    }
+
+    fn closed(&self, connection: ConnectionNo, by_server: bool, _reason: &str) {
+        // A connection that never stood for the device was never told of.
+        if !self.0.open().owner(connection).is_some_and(|link| link.stands) {
+            return;
+        }
+        self.message(connection, |device| match by_server {
+            true => Occurrence::ServerClosed { device, connection },
+            false => Occurrence::ServerLost { device, connection },
+        });
+    }
+
+    fn push_hint(&self, hint: &PushHint) {
+        self.0.record(Occurrence::PushHinted(Box::new(hint.clone())));
+    }
+
+    fn committed(&self, _records: usize, _took: Duration) {}
+
+    fn waits(&self, until: Option<Instant>) {
+        self.0.open().server_waits = until.is_some();
+    }
+}
