@@ -121,6 +121,8 @@ pub struct Recipe {
     /// Where scenarios are enacted. Snapshots, claims and expected times are held to the simulator alone: no other clock
     /// promises anything.
     pub world: WorldName,
+    /// Whether the simulator sends every message through the codec. The other worlds always do.
+    pub encode: bool,
     /// The first seed.
     pub seed: Seed,
     /// How many seeds in a row, at least 1.
@@ -137,6 +139,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             world: WorldName::Sim,
+            encode: false,
             seed: OWN_SEED,
             seeds: 1,
             snapshots: SnapshotMode::Compare { propose: false },
@@ -363,7 +366,7 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
         let words = format!("the scenario leaves out the world `{}`", world.name());
         return Ok(without_a_run(Verdict::Unsupported, words, Place::default()));
     }
-    match enact(plan, world) {
+    match enact(plan, recipe) {
         // SEC-3 is seen in two runs that nothing but the secret tells apart: no other world repeats a run so exactly.
         Ok(trace) if world == WorldName::Sim && !plan.strangers.is_empty() => {
             match sim::run(&Arc::new(plan.without_secrets())) {
@@ -389,9 +392,9 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
     }
 }
 
-fn enact(plan: &Arc<Plan>, world: WorldName) -> Result<Trace, WorldError> {
-    match world {
-        WorldName::Sim => sim::run(plan),
+fn enact(plan: &Arc<Plan>, recipe: &Recipe) -> Result<Trace, WorldError> {
+    match recipe.world {
+        WorldName::Sim => sim::run_with(plan, sim::Options { encode: recipe.encode }),
         #[cfg(feature = "net")]
         WorldName::Turmoil => turmoil::run(&Arc::new(plan.without_times())),
         #[cfg(feature = "net")]

@@ -65,6 +65,9 @@ pub(super) struct Run {
     /// Where the scenarios are enacted
     #[arg(long, value_enum, default_value_t, value_name = "WORLD")]
     pub(super) world: World,
+    /// In the simulator, send every message through the codec on its way
+    #[arg(long)]
+    pub(super) encode: bool,
     /// Only what did not end well the last time
     #[arg(long)]
     pub(super) last_failed: bool,

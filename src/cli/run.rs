@@ -127,6 +127,7 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
     Ok(Recipe {
         // Each of the worlds takes its turn with this recipe.
         world: WorldName::Sim,
+        encode: arguments.encode,
         seed,
         seeds: arguments.seeds.get(),
         snapshots: match arguments.bless {
