@@ -265,7 +265,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "N", conflicts_with = "insecure_any_user")]
     pub(super) sdk_app_id: Option<u64>,
     /// The file that holds the application's secret
-    #[arg(long, value_name = "FILE", requires = "sdk_app_id")]
+    #[arg(long, value_name = "FILE", requires = "sdk_app_id", conflicts_with = "insecure_any_user")]
     pub(super) secret_file: Option<PathBuf>,
     /// Let everybody log in as anybody; only on a loopback address
     #[arg(long)]

@@ -311,15 +311,18 @@ impl ServerHandle {
         if self.inputs.send(Input::Opened { connection, outbox: sender }).await.is_err() {
             return STOPPING.to_owned();
         }
-        let reason = self.converse(connection, &mut sink, &mut stream, &mut outbox).await;
+        let End { reason, answers, last_word } = self.converse(connection, &mut sink, &mut stream, &mut outbox).await;
         drop(self.inputs.send(Input::Closed { connection, reason: reason.clone() }).await);
         // What this connection asked comes before its end in the queue of inputs, so all of it is still answered; the
         // outbox ends when the server has taken the end. Other ends wait for no answers.
         let farewell = async {
-            if reason == STOPPING {
+            if answers {
                 while let Some(Outgoing::Message(message)) = outbox.recv().await {
                     sink.send(Frame::Text(codec::encode_server(&message))).await?;
                 }
+            }
+            if let Some(error) = last_word {
+                sink.send(Frame::Text(codec::encode_server(&ServerMessage::Refused { error }))).await?;
             }
             // Where the other end hung up first, its hanging up is still to be confirmed: that is the second line.
             drop(sink.send(Frame::Close(reason.clone())).await);
@@ -339,7 +342,7 @@ impl ServerHandle {
         sink: &mut W,
         stream: &mut R,
         outbox: &mut mpsc::Receiver<Outgoing>,
-    ) -> String
+    ) -> End
     where
         W: Sink<Frame, Error = FrameError> + Send + Unpin,
         R: Stream<Item = Result<Frame, FrameError>> + Send + Unpin,
@@ -362,63 +365,60 @@ impl ServerHandle {
                         if outbox.is_closed() {
                             let now = tokio::time::Instant::now();
                             if now > *cut_off_at.get_or_insert(now + std_duration(self.limits.idle_max)) {
-                                return TOO_SLOW.to_owned();
+                                return End::now(TOO_SLOW);
                             }
                         }
                         let text = codec::encode_server(&message);
                         if let Err(reason) = self.write(sink, Frame::Text(text)).await {
-                            return reason;
+                            return End::now(reason);
                         }
                     }
-                    Some(Outgoing::Close(reason)) => return reason.to_owned(),
-                    None => return TOO_SLOW.to_owned(),
+                    Some(Outgoing::Close(reason)) => return End::now(reason),
+                    None => return End::now(TOO_SLOW),
                 },
                 // Comes after the outbox: what waits is said first.
-                () = stopped(&mut stopping) => return STOPPING.to_owned(),
+                () = stopped(&mut stopping) => return End { reason: STOPPING.to_owned(), answers: true, last_word: None },
                 frame = stream.next() => {
                     heard = tokio::time::Instant::now();
                     match frame {
-                        None => return "the other end hung up".to_owned(),
+                        None => return End::now("the other end hung up"),
                         Some(Err(error)) => {
-                            if let FrameError::Malformed(reason) = &error {
-                                self.refuse(sink, reason).await;
-                            }
-                            return error.to_string();
+                            return match &error {
+                                FrameError::Malformed(words) => End::refused(words.clone(), malformed(words)),
+                                FrameError::Io(_) => End::now(error.to_string()),
+                            };
                         }
-                        Some(Ok(Frame::Close(_))) => return "the other end hung up".to_owned(),
+                        Some(Ok(Frame::Close(_))) => return End::now("the other end hung up"),
                         Some(Ok(Frame::Ping | Frame::Pong)) => {}
                         Some(Ok(Frame::Text(text))) => {
                             let message = match codec::decode_client(&text) {
                                 Ok(message) => message,
                                 Err(error) => {
-                                    self.refuse(sink, &format!("the message can't be read: {error}")).await;
-                                    // What it says of the content is for the other end alone: this goes into logs.
-                                    return "the message can't be read".to_owned();
+                                    // What it says of the content is for the other end alone: the reason goes into logs.
+                                    let words = format!("the message can't be read: {error}");
+                                    return End::refused("the message can't be read", malformed(&words));
                                 }
                             };
                             if let ClientMessage::Login(login) = &message {
                                 if let Err(error) = (self.authenticate)(login) {
-                                    let reason = format!("the login was refused: {}", error.message);
-                                    let refused = ServerMessage::Refused { error };
-                                    drop(self.write(sink, Frame::Text(codec::encode_server(&refused))).await);
-                                    return reason;
+                                    return End::refused(format!("the login was refused: {}", error.message), error);
                                 }
                                 logged_in = true;
                             }
                             // A full queue of inputs stops this reader, and with it its peer.
                             if self.inputs.send(Input::Message { connection, message }).await.is_err() {
-                                return "the server is stopping".to_owned();
+                                return End::now(STOPPING);
                             }
                         }
                     }
                 },
                 _ = ping.tick() => {
                     if let Err(reason) = self.write(sink, Frame::Ping).await {
-                        return reason;
+                        return End::now(reason);
                     }
                 }
                 () = tokio::time::sleep_until(give_up_at) => {
-                    return if logged_in { "the connection was silent too long" } else { "no login came" }.to_owned();
+                    return End::now(if logged_in { "the connection was silent too long" } else { "no login came" });
                 }
             }
         }
@@ -434,15 +434,29 @@ impl ServerHandle {
             Err(_) => Err("the other end reads nothing".to_owned()),
         }
     }
+}
 
-    async fn refuse<W>(&self, sink: &mut W, reason: &str)
-    where
-        W: Sink<Frame, Error = FrameError> + Send + Unpin,
-    {
-        let error = ApiError::new(ErrorCode::INVALID_PARAMETER, reason);
-        let refused = ServerMessage::Refused { error };
-        drop(self.write(sink, Frame::Text(codec::encode_server(&refused))).await);
+/// How a conversation ends.
+struct End {
+    reason: String,
+    /// Whether the other end is still told the answers to what it has asked.
+    answers: bool,
+    /// What it is told after them.
+    last_word: Option<ApiError>,
+}
+
+impl End {
+    fn now(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), answers: false, last_word: None }
     }
+
+    fn refused(reason: impl Into<String>, error: ApiError) -> Self {
+        Self { reason: reason.into(), answers: true, last_word: Some(error) }
+    }
+}
+
+fn malformed(words: &str) -> ApiError {
+    ApiError::new(ErrorCode::INVALID_PARAMETER, words)
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
