@@ -20,7 +20,8 @@ fn story(trace: &Trace) -> Story {
     let mut story = Story::new();
     for moment in &trace.moments {
         let Occurrence::Heard { device, event } = &moment.what else { continue };
-        let Some((room, about)) = event.event.room_id().zip(event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref()))
+        let Some((room, about)) =
+            event.event.room_id().zip(event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref()))
         else {
             continue;
         };
@@ -64,7 +65,8 @@ fn turmoil_tells_the_simulators_story() {
         let (here, there) = (story(&here), story(&there));
         if here != there {
             let lanes = here.keys().chain(there.keys()).filter(|lane| here.get(*lane) != there.get(*lane));
-            problems.extend(lanes.map(|lane| format!("{lane}: {:?} in sim, {:?} here", here.get(lane), there.get(lane))));
+            problems
+                .extend(lanes.map(|lane| format!("{lane}: {:?} in sim, {:?} here", here.get(lane), there.get(lane))));
         }
         let excused = ANOTHER_STORY.iter().any(|(excused, _)| *excused == name);
         if problems.is_empty() == excused {
@@ -119,7 +121,7 @@ fn real_sockets_carry_the_same_scenarios() {
 #[test]
 fn what_a_world_cannot_do_is_unsupported_and_well() {
     let output = Command::new(env!("CARGO_BIN_EXE_convoke"))
-        .args(["run", "--world", "turmoil", "--ci", "scenarios/validation/raw-request-of-the-wrong-type.yaml"])
+        .args(["run", "--world", "turmoil", "--ci", "scenarios/invalid/reasons-that-are-none.yaml"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("the binary runs");
