@@ -121,7 +121,7 @@ fn real_sockets_carry_the_same_scenarios() {
 #[test]
 fn what_a_world_cannot_do_is_unsupported_and_well() {
     let output = Command::new(env!("CARGO_BIN_EXE_convoke"))
-        .args(["run", "--world", "turmoil", "--ci", "scenarios/validation/raw-request-of-the-wrong-type.yaml"])
+        .args(["run", "--world", "turmoil", "--ci", "scenarios/invalid/reasons-that-are-none.yaml"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("the binary runs");

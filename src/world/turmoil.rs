@@ -10,6 +10,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use turmoil::net::{TcpListener, TcpStream};
@@ -339,19 +341,23 @@ async fn serve(ends: Ends, life: u64, disk: Option<Disk>) -> turmoil::Result {
     let clock = Clock::starting_at(ends.book.world_now());
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     let (handle, run) = ends.server(life, clock, disk.as_ref());
-    let mut run = tokio::spawn(run);
+    // Everything of the server is this one task: a crash drops its connections in their order, where a runtime would drop
+    // tasks in any.
+    let mut run = std::pin::pin!(run);
+    let mut connections = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
             ended = &mut run => {
-                ended??;
+                ended?;
                 return Ok(());
             }
             accepted = listener.accept() => {
                 let (stream, from) = accepted?;
                 let (ends, handle) = (ends.clone(), handle.clone());
-                tokio::spawn(async move { ends.accept(&handle, stream, from).await });
+                connections.push(async move { ends.accept(&handle, stream, from).await });
             }
+            Some(()) = connections.next() => {}
         }
     }
 }
