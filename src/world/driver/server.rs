@@ -3,7 +3,7 @@
 //! One task owns the node. Connections hand it what they read and write what it says; each has a bounded queue of its own.
 //! Whatever waits is stepped together, its records are made durable in one commit, and only then is anything said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -133,6 +133,7 @@ pub fn server(setup: ServerSetup) -> (ServerHandle, impl Future<Output = Result<
         outboxes: BTreeMap::new(),
         outputs: Vec::new(),
         lost: Vec::new(),
+        ending: BTreeSet::new(),
     };
     (handle, actor.run(receiver, setup.records, setup.entropy))
 }
@@ -147,6 +148,8 @@ struct Actor {
     outputs: Vec<ServiceOutput>,
     /// Connections found to be gone or too slow, of which the node is still to be told.
     lost: Vec<ConnectionNo>,
+    /// Connections whose end the node knows, and whose last answers are still to be said.
+    ending: BTreeSet<ConnectionNo>,
 }
 
 impl Actor {
@@ -203,9 +206,11 @@ impl Actor {
                 }
             }
             Input::Closed { connection, reason } => {
-                if self.outboxes.remove(&connection).is_some() {
+                if self.outboxes.contains_key(&connection) {
                     self.observer.closed(connection, false, &reason);
                     self.step(ServiceInput::Closed { connection });
+                    // Its outbox goes when the answers to what it has asked are in it.
+                    self.ending.insert(connection);
                 }
             }
         }
@@ -246,6 +251,9 @@ impl Actor {
             for output in std::mem::take(&mut self.outputs) {
                 self.say(output);
             }
+            for connection in std::mem::take(&mut self.ending) {
+                self.outboxes.remove(&connection);
+            }
             // Who was found gone or too slow while it was spoken to.
             if self.lost.is_empty() {
                 return Ok(());
@@ -265,7 +273,9 @@ impl Actor {
                     let reason = "the session is over, or goes on over another connection";
                     // A full outbox is closed all the same: dropping it ends the writer.
                     drop(outbox.try_send(Outgoing::Close(reason)));
-                    self.observer.closed(connection, true, reason);
+                    if !self.ending.contains(&connection) {
+                        self.observer.closed(connection, true, reason);
+                    }
                 }
             }
             ServiceOutput::Send { connection, message } => {
@@ -277,8 +287,11 @@ impl Actor {
                     Err(TrySendError::Closed(_)) => "the connection is gone",
                 };
                 self.outboxes.remove(&connection);
-                self.observer.closed(connection, true, reason);
-                self.lost.push(connection);
+                // The node is told of each end once.
+                if !self.ending.contains(&connection) {
+                    self.observer.closed(connection, true, reason);
+                    self.lost.push(connection);
+                }
             }
         }
     }
