@@ -178,8 +178,8 @@ impl Client {
         self.events.clear();
     }
 
-    /// That the server hung up, after this refusal if there is one.
-    pub(crate) async fn is_refused(mut self) -> Option<(i64, String)> {
+    /// The refusal after which the server hung up, if it gave one.
+    pub(crate) async fn refusal(mut self) -> Option<(i64, String)> {
         let mut refused = None;
         loop {
             match self.hears().await {

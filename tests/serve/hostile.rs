@@ -40,7 +40,7 @@ async fn what_is_no_message_is_refused_with_its_reason() {
     ] {
         let mut client = Client::connect(server.address).await;
         client.send(message).await;
-        let (code, words) = client.is_refused().await.unwrap_or_else(|| panic!("no refusal; wanted {reason}"));
+        let (code, words) = client.refusal().await.unwrap_or_else(|| panic!("no refusal; wanted {reason}"));
         assert_eq!(code, -1001);
         assert!(words.to_lowercase().contains(reason), "{words}; wanted {reason}");
     }
@@ -87,7 +87,7 @@ async fn broken_frames_end_their_connection_alone() {
 async fn who_never_logs_in_is_cut_off() {
     let folder = Folder::new("patience");
     let server = Server::start(&folder, "--login-patience 500ms --listen-lines 127.0.0.1:0");
-    assert!(Client::connect(server.address).await.is_refused().await.is_none());
+    assert!(Client::connect(server.address).await.refusal().await.is_none());
     // Nor may HTTP wait for ever, before a request and within it.
     for (address, words) in
         [(server.address, ""), (server.address, "GET /v1 HTTP/1.1\r\nHost:"), (server.lines.unwrap(), "")]
