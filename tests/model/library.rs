@@ -335,10 +335,10 @@ impl Library {
             }
         }
         match &event.event {
-            Event::KickedOutOfRoom { room_id, .. } | Event::RoomDismissed { room_id, .. } => {
-                if self.room.as_ref() == Some(room_id) {
-                    self.room = None;
-                }
+            Event::KickedOutOfRoom { room_id, .. } | Event::RoomDismissed { room_id, .. }
+                if self.room.as_ref() == Some(room_id) =>
+            {
+                self.room = None;
             }
             Event::KickedOffLine { .. } => self.log_out(now),
             _ => {}

@@ -375,10 +375,10 @@ fn without_rings_that_are_over(user: &UserId, queued: &[Arc<StampedEvent>]) -> V
         .collect();
     queued
         .iter()
-        .cloned()
         .filter(|event| {
             let rings = matches!(event.event, Event::ReceiveInvitation { .. }) || event.event.name().closes_ring();
             !(rings && ring(event).is_some_and(|ring| over.contains(&ring)))
         })
+        .cloned()
         .collect()
 }
