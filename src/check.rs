@@ -1,7 +1,7 @@
 //! Is it legal: what a trace shows, held against what its author expects and against what the protocol requires.
 //!
 //! A checker watches and never drives: it gets a trace that is over, and knows nothing of worlds. [`judge`] runs three
-//! things: the scenario's own [`expectations`] and call [`results`], and the always-checks in [`CHECKS`], which hold on
+//! things: the scenario's own `expectations` and call `results`, and the always-checks in [`CHECKS`], which hold on
 //! every run of every kind, one property a file. Each always-check says at which boundary it judges (TERM-4): a server on
 //! its wire, a device at its API, so that a client library that filters can't hide a server's fault.
 //!

@@ -3,10 +3,10 @@
 //! An implementation that can't be looked into says neither instance nor revision, so the order that it followed must be
 //! searched for: is there an order of the operations on one entry that respects real time (what had returned before
 //! another call was made comes before it) and in which a sequential service would have given the same answers? That is
-//! linearizability (Herlihy and Wing 1990); the search is Wing and Gong's (1993) in Lowe's form (2017), see [`search`].
+//! linearizability (Herlihy and Wing 1990); the search is Wing and Gong's (1993) in Lowe's form (2017), see `search`.
 //!
 //! - One [`History`] is all that concerns one (room, invitee), over every life of the room: at the API nobody can say to
-//!   which life a call belonged that overlapped a dissolution, so lives are part of the [`model`] and not of the key.
+//!   which life a call belonged that overlapped a dissolution, so lives are part of the `model` and not of the key.
 //! - Expiries are steps of the service itself, not before commit + timeout, where the commit lies between call and return
 //!   (TMO-1). A call that came to -1, or that never returned, has happened at any time after it was made, or not at all
 //!   (IDM-5); -2, 100001 and what was refused for its form have not happened (ERR-3, ERR-6).
@@ -15,7 +15,7 @@
 //!   nobody knows: if one part must have happened, by then every part must have (see [`explain`]). What it still can't
 //!   see: that the parts of a batch happened at one and the same moment, and that the order found for one entry agrees
 //!   with that of another. Where responses carry revisions, the linear check of the claimed order sees both.
-//! - Permissions are those of the calls' own times, as far as the API shows them (see [`standing`]); where two are
+//! - Permissions are those of the calls' own times, as far as the API shows them (see `standing`); where two are
 //!   possible, both are tried.
 //!
 //! What it deliberately does not do: judge payloads, recipients, or whether an event that was due came. It is blind to
