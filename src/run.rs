@@ -19,6 +19,7 @@ use crate::seed::Seed;
 use crate::snapshot::{Comparison, Snapshot};
 use crate::time::{Duration, Instant};
 use crate::trace::{Occurrence, Trace, json, text};
+use crate::world::cast::{Cast, Reference};
 use crate::world::{WorldError, sim};
 #[cfg(feature = "net")]
 use crate::world::{live, turmoil};
@@ -123,6 +124,8 @@ pub struct Recipe {
     pub world: WorldName,
     /// Whether the simulator sends every message through the codec. The other worlds always do.
     pub encode: bool,
+    /// After how many moments of its trace a run in the simulator is called endless, if that is to be soon.
+    pub moments_max: Option<usize>,
     /// The first seed.
     pub seed: Seed,
     /// How many seeds in a row, at least 1.
@@ -140,6 +143,7 @@ impl Default for Recipe {
         Self {
             world: WorldName::Sim,
             encode: false,
+            moments_max: None,
             seed: OWN_SEED,
             seeds: 1,
             snapshots: SnapshotMode::Compare { propose: false },
@@ -326,8 +330,14 @@ pub fn plan(path: &Path, seed: Seed) -> Result<Plan, scenario::Diagnostics> {
 /// Runs a scenario under one seed and judges it. A panic on the way is a harness error of this scenario alone.
 #[must_use]
 pub fn run(target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+    run_as(target, scenario, seed, recipe, &Reference)
+}
+
+/// Runs a scenario with the nodes of a cast, which plays in the simulator alone.
+#[must_use]
+pub fn run_as(target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe, cast: &dyn Cast) -> Outcome {
     let judged = guard::catch(|| match compile::compile(scenario, seed) {
-        Ok(plan) => run_plan(target, &Arc::new(plan), recipe),
+        Ok(plan) => run_plan(target, &Arc::new(plan), recipe, cast),
         Err(diagnostics) => Ok(Outcome::broken(target, seed, Verdict::BadScenario, Problem::Scenario(diagnostics))),
     });
     match judged {
@@ -354,7 +364,7 @@ pub fn judge(path: &str, trace: Trace) -> Outcome {
     }
 }
 
-fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcome, FileError> {
+fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe, cast: &dyn Cast) -> Result<Outcome, FileError> {
     let without_a_run = |verdict, words: String, place| Outcome {
         verdict,
         world: recipe.world,
@@ -366,10 +376,10 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
         let words = format!("the scenario leaves out the world `{}`", world.name());
         return Ok(without_a_run(Verdict::Unsupported, words, Place::default()));
     }
-    match enact(plan, recipe) {
+    match enact(plan, recipe, cast) {
         // SEC-3 is seen in two runs that nothing but the secret tells apart: no other world repeats a run so exactly.
         Ok(trace) if world == WorldName::Sim && !plan.strangers.is_empty() => {
-            match sim::run(&Arc::new(plan.without_secrets())) {
+            match sim::run_as(&Arc::new(plan.without_secrets()), sim_options(recipe), cast) {
                 Ok(without) => {
                     let told_apart = non_interference::judge(&trace, &without);
                     judge_run(target, trace, recipe, told_apart)
@@ -392,9 +402,13 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe) -> Result<Outcom
     }
 }
 
-fn enact(plan: &Arc<Plan>, recipe: &Recipe) -> Result<Trace, WorldError> {
+fn sim_options(recipe: &Recipe) -> sim::Options {
+    sim::Options { encode: recipe.encode, moments_max: recipe.moments_max }
+}
+
+fn enact(plan: &Arc<Plan>, recipe: &Recipe, cast: &dyn Cast) -> Result<Trace, WorldError> {
     match recipe.world {
-        WorldName::Sim => sim::run_with(plan, sim::Options { encode: recipe.encode }),
+        WorldName::Sim => sim::run_as(plan, sim_options(recipe), cast),
         #[cfg(feature = "net")]
         WorldName::Turmoil => turmoil::run(&Arc::new(plan.without_times())),
         #[cfg(feature = "net")]

@@ -128,6 +128,7 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
         // Each of the worlds takes its turn with this recipe.
         world: WorldName::Sim,
         encode: arguments.encode,
+        moments_max: None,
         seed,
         seeds: arguments.seeds.get(),
         snapshots: match arguments.bless {

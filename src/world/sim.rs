@@ -18,15 +18,15 @@ use self::clock::Clock;
 use self::network::{Fate, LinkState, Way};
 use self::queue::Queue;
 use self::raw::RawState;
+use super::cast::{Cast, DeviceNode, Reference, ServerNode};
 use super::steps::Triggers;
 use super::{WorldError, device_config, device_entropy, server_entropy, service_config};
 use crate::plan::{Action, DeviceIndex, DeviceKind, Link, Plan};
-use crate::protocol::Node;
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::codec;
-use crate::protocol::device::{Device, DeviceInput, DeviceOutput};
+use crate::protocol::device::{DeviceInput, DeviceOutput};
 use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
-use crate::protocol::service::{Record, Service, ServiceInput, ServiceOutput};
+use crate::protocol::service::{Record, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
@@ -42,6 +42,9 @@ const WITHOUT_PROGRESS_MAX: u64 = 10_000;
 pub struct Options {
     /// Whether every message makes the round trip through the codec on its way.
     pub encode: bool,
+    /// After how many moments of the trace a run is called endless; none leaves it to the limits that hold for every run,
+    /// which are far away.
+    pub moments_max: Option<usize>,
 }
 
 /// Carries a plan out.
@@ -57,7 +60,15 @@ pub fn run(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
 /// # Errors
 /// When the setup is refused, the run does not come to an end, or a message does not survive the codec.
 pub fn run_with(plan: &Arc<Plan>, options: Options) -> Result<Trace, WorldError> {
-    let mut sim = Sim::new(plan, options);
+    run_as(plan, options, &Reference)
+}
+
+/// Carries a plan out with the nodes of a cast.
+///
+/// # Errors
+/// When the setup is refused, the run does not come to an end, or a message does not survive the codec.
+pub fn run_as(plan: &Arc<Plan>, options: Options, cast: &dyn Cast) -> Result<Trace, WorldError> {
+    let mut sim = Sim::new(plan, options, cast);
     sim.set_up()?;
     sim.body()?;
     sim.epilogue()?;
@@ -69,9 +80,10 @@ pub fn run_with(plan: &Arc<Plan>, options: Options) -> Result<Trace, WorldError>
 }
 
 /// A run under way.
-struct Sim {
+struct Sim<'c> {
     plan: Arc<Plan>,
     options: Options,
+    cast: &'c dyn Cast,
     /// The first message that came out of the codec as another.
     codec_error: Option<WorldError>,
     now: Instant,
@@ -85,7 +97,7 @@ struct Sim {
     models: Vec<Link>,
     devices: Vec<DeviceState>,
     connections: Vec<Connection>,
-    server: Option<Service>,
+    server: Option<Box<ServerNode>>,
     server_lives: u64,
     server_wake: Option<Instant>,
     disk: Disk,
@@ -97,7 +109,7 @@ struct Sim {
 
 struct DeviceState {
     /// The library; none on raw devices and while the program is dead.
-    node: Option<Box<Device>>,
+    node: Option<Box<dyn DeviceNode>>,
     lives: u32,
     calls: u32,
     link: LinkState,
@@ -166,8 +178,8 @@ impl Disk {
     }
 }
 
-impl Sim {
-    fn new(plan: &Arc<Plan>, options: Options) -> Self {
+impl<'c> Sim<'c> {
+    fn new(plan: &Arc<Plan>, options: Options, cast: &'c dyn Cast) -> Self {
         let mut models = vec![plan.network.link.clone()];
         let mut model_of = vec![0; plan.devices.len()];
         for (devices, link) in &plan.network.links {
@@ -197,6 +209,7 @@ impl Sim {
         Self {
             plan: plan.clone(),
             options,
+            cast,
             codec_error: None,
             now: Instant::START,
             at_this_instant: 0,
@@ -351,6 +364,9 @@ impl Sim {
             if self.at_this_instant > AT_ONE_INSTANT_MAX {
                 return Err(WorldError::Endless { at: self.now, count: self.at_this_instant });
             }
+            if self.options.moments_max.is_some_and(|max| self.moments.len() > max) {
+                return Err(WorldError::Endless { at: self.now, count: self.moments.len() as u64 });
+            }
             self.without_progress += 1;
             if self.without_progress > WITHOUT_PROGRESS_MAX * (self.devices.len() as u64 + 10) {
                 return Err(WorldError::NoProgress { at: self.now, count: self.without_progress });
@@ -395,7 +411,7 @@ impl Sim {
                 if self.server_wake != Some(at) {
                     return true;
                 }
-                let due = self.server.as_ref().and_then(Node::next_deadline);
+                let due = self.server.as_ref().and_then(|server| server.next_deadline());
                 if due.is_some_and(|due| due <= at) {
                     return false;
                 }
@@ -442,14 +458,15 @@ impl Sim {
             return;
         }
         let device = &mut self.devices[index.index()];
-        device.node = Some(Box::new(Device::new(device_config(&self.plan, index))));
+        device.node = Some(self.cast.device(device_config(&self.plan, index), index, device.lives));
         let entropy = device_entropy(&self.plan, index, device.lives);
         device.lives += 1;
         self.step_device(index, DeviceInput::Started { entropy });
     }
 
     fn start_server(&mut self) {
-        self.server = Some(Service::new(service_config(&self.plan, self.disk.is_needed)));
+        let config = service_config(&self.plan, self.disk.is_needed);
+        self.server = Some(self.cast.server(config, self.server_lives));
         let entropy = server_entropy(&self.plan, self.server_lives);
         self.server_lives += 1;
         let records = self.disk.durable.clone();
@@ -575,7 +592,7 @@ impl Sim {
     }
 
     fn plan_server_wake(&mut self) {
-        let Some(deadline) = self.server.as_ref().and_then(Node::next_deadline) else { return };
+        let Some(deadline) = self.server.as_ref().and_then(|server| server.next_deadline()) else { return };
         let at = deadline.max(self.now);
         if self.server_wake.is_none_or(|wake| at < wake) {
             self.server_wake = Some(at);

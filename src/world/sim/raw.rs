@@ -19,7 +19,7 @@ pub(super) struct RawState {
     asked: BTreeMap<RequestId, OperationName>,
 }
 
-impl Sim {
+impl Sim<'_> {
     pub(super) fn raw_connect(&mut self, device: DeviceIndex, step: Option<usize>) {
         let state = &mut self.devices[device.index()];
         state.connecting = true;

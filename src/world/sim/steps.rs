@@ -7,7 +7,7 @@ use crate::protocol::device::DeviceInput;
 use crate::protocol::vocabulary::{Cursor, OperationName};
 use crate::trace::{DeviceChange, Occurrence};
 
-impl Sim {
+impl Sim<'_> {
     pub(super) fn carry_out(&mut self, step: usize) {
         if !self.triggers.is_active() {
             return; // The scenario ended before its turn came; the checks say so.
