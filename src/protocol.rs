@@ -10,6 +10,7 @@ pub mod codec;
 pub mod core;
 pub mod device;
 pub mod event;
+pub mod logic;
 pub mod message;
 pub mod requirements;
 pub mod service;

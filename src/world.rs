@@ -1,5 +1,6 @@
 //! Where a plan happens. A world differs from another in delivery and clock alone, and holds no opinion of what it sees.
 
+pub mod cast;
 #[cfg(feature = "net")]
 pub mod driver;
 #[cfg(feature = "net")]

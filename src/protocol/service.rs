@@ -16,6 +16,7 @@ use super::bounds::Bounds;
 use super::call::{Call, DeviceIdentity, Reply};
 use super::core::{Caller, Effects, InvitationCore, SessionSlot, Transition};
 use super::event::{Event, PushHint, StampedEvent};
+use super::logic::{CoreLogic, Logic};
 use super::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
 use super::session::{DevicePlace, KeptResult, KeptResults, Sessions};
 use super::vocabulary::{ApiError, DeviceId, ErrorCode, OperationName, RequestId, SessionToken, UserId};
@@ -189,8 +190,9 @@ struct DeviceState {
 
 /// The server as a node.
 #[derive(Debug)]
-pub struct Service {
+pub struct Service<L = CoreLogic> {
     config: ServiceConfig,
+    logic: L,
     state: Durable,
     /// The session that speaks on each open connection, once it has logged in.
     connections: BTreeMap<ConnectionNo, Option<SessionSlot>>,
@@ -205,6 +207,14 @@ impl Service {
     /// A server that has not been started.
     #[must_use]
     pub fn new(config: ServiceConfig) -> Self {
+        Self::with_logic(config, CoreLogic)
+    }
+}
+
+impl<L: Logic> Service<L> {
+    /// A server that has not been started, and that asks this logic.
+    #[must_use]
+    pub fn with_logic(config: ServiceConfig, logic: L) -> Self {
         let state = Durable {
             core: InvitationCore::new(config.bounds.clone(), config.rate_limits),
             sessions: Sessions::default(),
@@ -212,6 +222,7 @@ impl Service {
         };
         Self {
             config,
+            logic,
             state,
             connections: BTreeMap::new(),
             tokens: Stream::from_entropy([0; 32]),
@@ -240,11 +251,9 @@ impl Service {
     fn commit_what_is_due(&mut self, now: Instant, outputs: &mut Vec<ServiceOutput>) {
         loop {
             let window = self.state.sessions.next_end().filter(|(end, _)| *end <= now);
-            let expiry = self.state.core.next_deadline().filter(|deadline| *deadline <= now);
-            match (expiry, window) {
+            match (self.logic.due(&self.state.core, now), window) {
                 (None, None) => return,
-                (Some(deadline), window) if window.is_none_or(|(end, _)| deadline <= end) => {
-                    let transition = self.state.core.decide_expiry(now).expect("it is due");
+                (Some((deadline, transition)), window) if window.is_none_or(|(end, _)| deadline <= end) => {
                     self.commit(Record::Expired { at: now, transition }, outputs);
                 }
                 (_, Some((_, slot))) => self.commit(Record::SessionEnded { at: now, slot }, outputs),
@@ -293,7 +302,7 @@ impl Service {
 
     fn apply(&mut self, at: Instant, transition: &Transition, outputs: &mut Vec<ServiceOutput>) {
         let mut effects = std::mem::take(&mut self.effects);
-        self.state.core.apply(at, transition, &mut effects);
+        self.logic.apply(&mut self.state.core, at, transition, &mut effects);
         for (slot, event) in effects.events.drain(..) {
             self.deliver(slot, event, outputs);
         }
@@ -324,7 +333,7 @@ impl Service {
     /// TERM-2: the end of a member device's session is an exit from the room.
     fn end_session(&mut self, at: Instant, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
         let identity = self.state.sessions.get(slot).identity.clone();
-        let exit = self.state.core.decide_session_end(&identity.user_id, slot);
+        let exit = self.logic.session_end(&self.state.core, &identity.user_id, slot);
         self.state.core.offline(&identity.user_id, slot);
         if let Some(exit) = exit {
             self.apply(at, &exit, outputs);
@@ -513,7 +522,7 @@ impl Service {
             }
         }
         let caller = Caller { user: &identity.user_id, device: &identity.device_id, slot };
-        let decision = self.state.core.decide(now, caller, &request.content);
+        let decision = self.logic.decide(&self.state.core, now, caller, &request.content);
         // IDM-1: -2 and 100001 are not kept, so that a repeat is judged afresh; reads are not kept either.
         let is_kept = changes_state
             && !matches!(&decision.result, Err(error) if matches!(error.code, ErrorCode::FREQ_LIMIT | ErrorCode::SERVER_SYSTEM_ERROR));
@@ -577,7 +586,7 @@ impl Content {
     }
 }
 
-impl Node for Service {
+impl<L: Logic> Node for Service<L> {
     type Input = ServiceInput;
     type Output = ServiceOutput;
 
@@ -594,14 +603,14 @@ impl Node for Service {
 
     fn next_deadline(&self) -> Option<Instant> {
         let window = self.state.sessions.next_end().map(|(end, _)| end);
-        match (self.state.core.next_deadline(), window) {
+        match (self.logic.next_deadline(&self.state.core), window) {
             (Some(deadline), Some(end)) => Some(deadline.min(end)),
             (deadline, end) => deadline.or(end),
         }
     }
 }
 
-impl Service {
+impl<L: Logic> Service<L> {
     fn handle(&mut self, now: Instant, input: ServiceInput, outputs: &mut Vec<ServiceOutput>) {
         match input {
             ServiceInput::Started { .. } => unreachable!("handled above"),
