@@ -5,6 +5,7 @@
 //! the nodes. Every queue is bounded: who reads too slowly is cut off with a reason, and resumes, and holds up nobody.
 
 pub mod device;
+pub mod dial;
 pub mod frames;
 pub mod server;
 

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "cli", feature = "net", unix))]
 
 mod client;
+mod dial;
 mod hostile;
 mod process;
 

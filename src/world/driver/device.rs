@@ -36,6 +36,8 @@ pub trait Connector: Send {
 pub trait DeviceObserver: Send {
     /// A connection stands.
     fn connected(&mut self);
+    /// No connection could be made; the driver tries again after a pause.
+    fn unreachable(&mut self, _reason: &str) {}
     /// The connection is gone.
     fn lost(&mut self, reason: &str);
     /// The device says something.
@@ -247,7 +249,11 @@ impl<C: Connector, O: DeviceObserver> Driver<C, O> {
                 self.observer.connected();
                 self.step(DeviceInput::Connected).await;
             }
-            Ok(Err(_)) | Err(_) => {
+            failed => {
+                match failed {
+                    Ok(Err(error)) => self.observer.unreachable(&error.to_string()),
+                    _ => self.observer.unreachable("nobody answered in time"),
+                }
                 // Between half of the pause and all of it.
                 let half = self.pause.as_nanos() / 2;
                 let pause = Duration::from_nanos(half + self.dice.below(half.max(1)));
