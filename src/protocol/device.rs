@@ -120,6 +120,8 @@ pub struct Device {
     requests: u64,
     state: State,
     connected: bool,
+    /// What the application gave to prove who the user is; shown again whenever the library logs in by itself.
+    user_sig: Arc<str>,
     /// How the session is resumed; none before the first login.
     session: Option<SessionToken>,
     /// The number of the last event received in order, and of the last acknowledged.
@@ -172,6 +174,7 @@ impl Device {
             requests: 0,
             state: State::LoggedOut,
             connected: false,
+            user_sig: "".into(),
             session: None,
             received: 0,
             acknowledged: 0,
@@ -197,9 +200,10 @@ impl Device {
         let refuse = |outputs: &mut Vec<DeviceOutput>, error| {
             outputs.push(DeviceOutput::Returned { call, result: Err(error) });
         };
-        if let Call::Login { .. } = &*content {
+        if let Call::Login { user_sig } = &*content {
             match self.state {
                 State::LoggedOut => {
+                    self.user_sig = user_sig.clone();
                     let deadline = Some(now + self.config.bounds.request_timeout);
                     self.state = State::LoggingIn { call: Some(call), deadline };
                     outputs.push(DeviceOutput::Connect);
@@ -550,7 +554,7 @@ impl Node for Device {
                 }
                 self.connected = true;
                 let resume = self.session.clone().map(|session| Resume { session, received: self.received });
-                let login = Login { identity: self.config.identity.clone(), user_sig: "".into(), resume };
+                let login = Login { identity: self.config.identity.clone(), user_sig: self.user_sig.clone(), resume };
                 outputs.push(DeviceOutput::Send(ClientMessage::Login(login)));
                 self.login_deadline = Some(now + LOGIN_PATIENCE);
             }
