@@ -46,6 +46,7 @@ class Conversation:
             "name": "python-server",
             "version": "1.0",
             "storage": "harness",
+            "reusable": True,
         }
 
     def _start(self, start: Json) -> Json:

@@ -87,6 +87,9 @@ class Service:
         return self.out
 
     def online(self, session: Session) -> None:
+        # After a restart Convoke names the sessions that outlived it, which the journal has, too.
+        if session.device_id in self.sessions.get(session.user_id, {}):
+            return
         self.sessions.setdefault(session.user_id, {})[session.device_id] = session
         self.changed = True
 
