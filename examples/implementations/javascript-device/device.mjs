@@ -1,0 +1,204 @@
+// The session of one device: it logs in, repeats what is unanswered, takes events in their order, and comes back after a
+// loss (PROTOCOL.md, section 5). It has no socket and no clock of its own: both are given to it, so that a test can
+// replace them. What invitations mean is in invitation-manager.mjs.
+
+import { ConferenceInvitationManager } from "./invitation-manager.mjs";
+import { ErrorCode, Refused } from "./numbers.mjs";
+
+const REQUEST_TIMEOUT = 30_000; // milliseconds; IDM-5
+const LOGIN_TIMEOUT = 5_000; // after which the device connects again
+const RETRY_AFTER = 500;
+const ACKNOWLEDGE_EVERY = 64;
+
+/**
+ * What carries messages. The device gives it `connected`, `disconnected` and `received` to call.
+ * @typedef {{connect(): void, send(message: object): void, disconnect(): void}} Transport
+ *
+ * What runs `then` after so many milliseconds; what it returns calls that off.
+ * @typedef {(milliseconds: number, then: () => void) => () => void} After
+ *
+ * @typedef {{id: string, operation: string, args: object, callOff: () => void,
+ *            resolve: (response: any) => void, reject: (error: Error) => void}} Request
+ */
+
+export class Device {
+  /** @type {Map<string, Request>} by id, in the order of the calls */
+  #unanswered = new Map();
+  /** @type {{resolve: () => void, reject: (error: Error) => void} | undefined} */
+  #loggingIn;
+  /** @type {string | undefined} the token of the session */
+  #session;
+  #loggedIn = false;
+  #over = true; // no session is wanted
+  #received = 0;
+  #acknowledged = 0;
+  #requests = 0;
+  #callOffLogin = () => {};
+  #manager = new ConferenceInvitationManager(this);
+
+  /**
+   * @param {{userId: string, deviceId: string, platform: string, userSig?: string}} identity
+   * @param {{transport: Transport, after: After, idPrefix: string}} world `idPrefix` must never come twice for this
+   *   device, also after a restart (IDM-1)
+   */
+  constructor(identity, { transport, after, idPrefix }) {
+    this.identity = identity;
+    this.transport = transport;
+    this.after = after;
+    this.idPrefix = idPrefix;
+  }
+
+  getConferenceInvitationManager() {
+    return this.#manager;
+  }
+
+  /** @returns {Promise<void>} */
+  login() {
+    if (this.#loggingIn) return Promise.reject(new Refused(ErrorCode.ERR_REPEAT_OPERATION, "a login is under way"));
+    if (!this.#over) return Promise.resolve();
+    this.#over = false;
+    return new Promise((resolve, reject) => {
+      this.#loggingIn = { resolve, reject };
+      this.transport.connect();
+    });
+  }
+
+  /** Ends the session, and the connection with it. */
+  async logout() {
+    await this.request("logout", {});
+    this.#end();
+  }
+
+  /**
+   * Asks for one operation.
+   * @param {string} operation
+   * @param {object} args
+   * @returns {Promise<any>} the result; rejects with a Refused
+   */
+  async request(operation, args) {
+    return (await this.respond(operation, args)).result;
+  }
+
+  /**
+   * Asks for one operation, and shows what the API does not: `at`, where in the life of the room it was.
+   * @param {string} operation
+   * @param {object} args
+   * @returns {Promise<{result: any, at?: {instance: number, revision: number}}>}
+   */
+  respond(operation, args) {
+    if (this.#over) return Promise.reject(new Refused(ErrorCode.ERR_SDK_NOT_INITIALIZED, "not logged in"));
+    return new Promise((resolve, reject) => {
+      const id = `${this.idPrefix}-${++this.#requests}`;
+      const callOff = this.after(REQUEST_TIMEOUT, () => {
+        this.#unanswered.delete(id);
+        reject(new Refused(ErrorCode.ERR_FAILED, `${operation} was not answered: its outcome is unknown`));
+      });
+      const request = { id, operation, args, callOff, resolve, reject };
+      this.#unanswered.set(id, request);
+      if (this.#loggedIn) this.#ask(request);
+    });
+  }
+
+  // What the transport calls.
+
+  connected() {
+    const { userId, deviceId, platform, userSig = "" } = this.identity;
+    const resume = this.#session && { session: this.#session, received: this.#received };
+    this.transport.send({ type: "login", userId, deviceId, platform, userSig, ...(resume && { resume }) });
+    this.#callOffLogin = this.after(LOGIN_TIMEOUT, () => this.#reconnect());
+  }
+
+  disconnected() {
+    this.#loggedIn = false;
+    this.#callOffLogin();
+    if (!this.#over) this.#callOffLogin = this.after(RETRY_AFTER, () => this.transport.connect());
+  }
+
+  /** @param {any} message */
+  received(message) {
+    switch (message.type) {
+      case "loggedIn":
+        return this.#welcome(message);
+      case "refused":
+        return this.#refused(message.error);
+      case "response":
+        return this.#answered(message);
+      case "event":
+        return this.#happened(message);
+    }
+  }
+
+  /** @param {{session: string, resumed: boolean}} loggedIn */
+  #welcome({ session, resumed }) {
+    this.#callOffLogin();
+    this.#session = session;
+    this.#loggedIn = true;
+    if (!resumed) {
+      this.#received = this.#acknowledged = 0;
+      this.#manager.forget();
+    }
+    this.#loggingIn?.resolve();
+    this.#loggingIn = undefined;
+    // IDM-5: whatever is unanswered is repeated, under the same id.
+    for (const request of this.#unanswered.values()) this.#ask(request);
+  }
+
+  /** @param {{code: number, message: string}} error */
+  #refused({ code, message }) {
+    const login = this.#loggingIn;
+    // DEV-9: the session went to another device of the user while this one was away.
+    const evicted = !login && code === ErrorCode.ERR_SDK_NOT_INITIALIZED;
+    this.#end();
+    login?.reject(new Refused(code, message));
+    if (evicted) this.#manager.take({ event: "onKickedOffLine", payload: { message } });
+  }
+
+  /** @param {{id: string, result?: any, error?: {code: number, message: string}, at?: any}} response */
+  #answered({ id, result, error, at }) {
+    const request = this.#unanswered.get(id);
+    if (!request) return; // a repeat was answered, too
+    this.#unanswered.delete(id);
+    request.callOff();
+    if (error) request.reject(new Refused(error.code, error.message));
+    else request.resolve({ result, at });
+  }
+
+  /** @param {{seq: number, event: string, payload: any, stamp?: any}} event */
+  #happened(event) {
+    // IDM-4: each once. On a stream there is no gap, but what was on its way at a loss comes again.
+    if (event.seq !== this.#received + 1) return;
+    this.#received = event.seq;
+    if (this.#received - this.#acknowledged >= ACKNOWLEDGE_EVERY) {
+      this.#acknowledged = this.#received;
+      this.transport.send({ type: "acknowledge", received: this.#received });
+    }
+    if (event.event === "onKickedOffLine") this.#end();
+    this.#manager.take(event);
+  }
+
+  /** @param {Request} request */
+  #ask({ id, operation, args }) {
+    this.#acknowledged = this.#received;
+    this.transport.send({ type: "request", id, received: this.#received, operation, args });
+  }
+
+  #reconnect() {
+    this.transport.disconnect();
+    this.disconnected();
+  }
+
+  #end() {
+    this.#over = true;
+    this.#loggedIn = false;
+    this.#session = undefined;
+    this.#loggingIn = undefined;
+    this.#callOffLogin();
+    for (const { callOff, reject } of this.#unanswered.values()) {
+      callOff();
+      reject(new Refused(ErrorCode.ERR_FAILED, "the session is over"));
+    }
+    this.#unanswered.clear();
+    this.#manager.forget();
+    this.transport.disconnect();
+  }
+}
