@@ -50,9 +50,13 @@ def invalid(message: str) -> Refused:
     return Refused(Code.INVALID_PARAMETER, message)
 
 
+def is_number(value: Any) -> bool:
+    """Python takes true and false for numbers, too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def is_whole(value: Any) -> bool:
-    """Whether JSON gave a whole number: Python takes true and false for numbers, too."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return is_number(value) and isinstance(value, int)
 
 
 def room_id(value: Any, _: Bounds) -> str:
@@ -91,7 +95,7 @@ def user_id_list(value: Any, bounds: Bounds) -> list[str]:
 
 def timeout(value: Any, bounds: Bounds) -> int:
     """Seconds, as nanoseconds (INV-11)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         raise invalid("timeout is a number of seconds")
     # The shortest decimal that means this number is what the caller wrote; a binary fraction would round 0.07 up to 71 ms.
     seconds = Decimal(str(value))
@@ -108,9 +112,10 @@ def extension_info(value: Any, bounds: Bounds) -> str:
 
 
 def reason(value: Any, _: Bounds) -> int:
-    if not is_whole(value) or value not in (0, 1):
+    # Read as a number first, so that 1.0 is 1.
+    if not is_number(value) or value not in (0, 1):
         raise invalid("reason is 0 or 1")
-    return value
+    return int(value)
 
 
 def attempt(value: Any, _: Bounds) -> Attempt:
@@ -135,9 +140,10 @@ def cursor(value: Any, _: Bounds) -> Cursor | None:
 
 def count(value: Any, bounds: Bounds) -> int:
     """How many entries the page may have (LST-4)."""
-    if not is_whole(value) or value < 0:
+    # Read as a number first, so that 20.0 is 20.
+    if not is_number(value) or value < 0 or value % 1 != 0:
         raise invalid("count is a whole number that is not negative")
-    return min(value or bounds["page_default"], bounds["page_max"])
+    return min(int(value) or bounds["page_default"], bounds["page_max"])
 
 
 def room_type(value: Any, _: Bounds) -> RoomType:
@@ -164,7 +170,7 @@ REQUIRED = object()
 @dataclass(frozen=True)
 class Field:
     read: Callable[[Any, Bounds], Any]
-    default: Any = REQUIRED  # as the caller would write it, or REQUIRED, or None
+    default: Any = REQUIRED  # as the caller would write it; or REQUIRED; or None, for which there is no way to write it
 
 
 ROOM_ID = Field(room_id)
@@ -181,10 +187,10 @@ FIELDS: dict[str, dict[str, Field]] = {
     "accept": {"roomId": ROOM_ID, "attempt": Field(attempt, None)},
     "reject": {"roomId": ROOM_ID, "reason": Field(reason, 0), "attempt": Field(attempt, None)},
     "getInvitationList": {"roomId": ROOM_ID, "cursor": Field(cursor, ""), "count": Field(count, 0)},
-    "setSelfInfo": {"userName": Field(text), "avatarUrl": Field(text, None)},
+    "setSelfInfo": {"userName": Field(text), "avatarUrl": Field(text, "")},
     "createRoom": {
         "roomId": ROOM_ID,
-        "roomName": Field(text, None),
+        "roomName": Field(text, ""),
         "roomType": Field(room_type, 1),
         "password": Field(text, ""),
         "maxMemberCount": Field(member_count, 0),
@@ -223,6 +229,6 @@ def read(operation: str, args: Any, bounds: Bounds) -> dict[str, Any]:
         value = given.get(name, field.default)
         if value is REQUIRED:
             raise invalid(f"{operation} needs {name}")
-        # None as a default stands for what the operation itself knows; null from a caller is no way to leave a field out.
+        # From a caller, null is no way to leave a field out.
         values[name] = None if value is None and name not in given else field.read(value, bounds)
     return values

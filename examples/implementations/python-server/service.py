@@ -320,7 +320,7 @@ class Service:
         self,
         caller: Session,
         room_id: str,
-        room_name: str | None,
+        room_name: str,
         room_type: RoomType,
         password: str,
         max_member_count: int,
@@ -331,7 +331,7 @@ class Service:
         room = Room(
             room_id=room_id,
             instance=self.instances,
-            name=room_id if room_name is None else room_name,
+            name=room_name or room_id,
             type=room_type,
             owner=caller.user_id,
             password=password,
@@ -428,8 +428,8 @@ class Service:
 
     def kick_remote_user_out_of_room(self, caller: Session, room: Room, user_id: str) -> Json:
         self.check_manages(caller, room)
-        if room.role(caller.user_id) is Role.ADMINISTRATOR and room.role(user_id) is not Role.GENERAL_USER:
-            raise Refused(Code.NO_PERMISSION, "an administrator may put out general users only")
+        if room.role(caller.user_id) >= room.role(user_id):
+            raise Refused(Code.NO_PERMISSION, "an administrator may put out general users only, and nobody the owner")
         self.check_accounts([user_id])
         self.check_inside(room, user_id)
         device = self.sessions[user_id][room.members[user_id]]
@@ -479,7 +479,6 @@ class Service:
 
     def remove_attendees_by_admin(self, caller: Session, room: Room, user_id_list: list[str]) -> Json:
         self.check_manages(caller, room)
-        self.check_accounts(user_id_list)
         left = [user for user in user_id_list if user in room.attendees]
         for user in left:
             room.attendees.remove(user)
@@ -504,11 +503,8 @@ class Service:
         self.check_may_look(caller, room)
         return {"members": [self.user(room, user) for user in room.members]}
 
-    def set_self_info(self, caller: Session, user_name: str, avatar_url: str | None) -> Json:
-        account = self.accounts[caller.user_id]
-        account["userName"] = user_name
-        if avatar_url is not None:
-            account["avatarUrl"] = avatar_url
+    def set_self_info(self, caller: Session, user_name: str, avatar_url: str) -> Json:
+        self.accounts[caller.user_id] |= {"userName": user_name, "avatarUrl": avatar_url}
         self.changed = True
         return {}
 
