@@ -4,6 +4,7 @@
 //! (calls, results, events), the device's end of the wire, and the server's.
 
 pub mod json;
+pub mod outside;
 pub mod text;
 pub mod words;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::outside::Vantage;
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::{Call, CallNo, DeviceIdentity, Reply};
 use crate::protocol::event::{PushHint, StampedEvent};
@@ -26,6 +28,8 @@ use crate::time::Instant;
 pub struct Trace {
     /// What was planned.
     pub plan: Arc<Plan>,
+    /// Where the server's boundary was seen.
+    pub vantage: Vantage,
     /// What happened, in order. Times never decrease.
     pub moments: Vec<Moment>,
 }

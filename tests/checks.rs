@@ -14,6 +14,7 @@ use convoke::protocol::vocabulary::{
 };
 use convoke::scenario;
 use convoke::seed::Seed;
+use convoke::trace::outside::seen_by_devices;
 use convoke::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 use convoke::world::sim;
 
@@ -56,9 +57,15 @@ fn shown(findings: &[Finding]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Makes something wrong in the good run, and demands that the check says so and names the requirement.
-fn finds(check: &str, requirement: &str, spoil: impl FnOnce(&mut Trace)) {
-    let mut trace = run(GOOD);
+/// Makes something wrong in the good run, and demands that the check says so and names the requirement: whether the server
+/// itself saw the run, or only its devices did.
+fn finds(check: &str, requirement: &str, spoil: impl Fn(&mut Trace)) {
+    let trace = run(GOOD);
+    finds_in(seen_by_devices(&trace).expect("no server dies"), check, requirement, &spoil);
+    finds_in(trace, check, requirement, &spoil);
+}
+
+fn finds_in(mut trace: Trace, check: &str, requirement: &str, spoil: &dyn Fn(&mut Trace)) {
     let before = trace.moments.clone();
     spoil(&mut trace);
     assert!(before != trace.moments, "the run has been made wrong");
@@ -66,7 +73,8 @@ fn finds(check: &str, requirement: &str, spoil: impl FnOnce(&mut Trace)) {
     let found = findings
         .iter()
         .any(|finding| finding.check == check && finding.requirements.iter().any(|id| &*id.0 == requirement));
-    assert!(found, "{check} should find a breach of {requirement}; found is\n{}", shown(&findings));
+    let vantage = trace.vantage;
+    assert!(found, "{check} should find a breach of {requirement} ({vantage:?}); found is\n{}", shown(&findings));
 }
 
 fn device(trace: &Trace, name: &str) -> DeviceIndex {
@@ -169,7 +177,7 @@ fn change_answer(trace: &mut Trace, place: usize, change: impl FnOnce(&mut convo
     change(response);
 }
 
-fn set_timeout(seconds: f64) -> impl FnOnce(&mut Trace) {
+fn set_timeout(seconds: f64) -> impl Fn(&mut Trace) {
     move |trace| {
         let (place, _) = request(trace, "carol.phone", OperationName::InviteUsers, 1);
         change_call(trace, place, |call| {

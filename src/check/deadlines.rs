@@ -85,7 +85,7 @@ impl Deadlines {
             // TMO-6: what became due while the server was dead comes at its start.
             let up = history.outage_within(due, delivery.moment).and_then(|outage| outage.to);
             let bound = up.map_or(latest, |up| latest.max(history.at(up))) + history.slack();
-            if sent > bound && was_connected(history, delivery.session, bound, delivery.moment) {
+            if sent > bound && was_connected(history, delivery.session, bound - history.transit(), delivery.moment) {
                 self.findings.add(|| {
                     Finding::of(
                         &CHECK,
@@ -144,7 +144,8 @@ impl Deadlines {
         let due = history.moment_at(latest);
         let parties = [Some(attempt.invitee), attempt.inviter];
         let witness = parties.into_iter().flatten().flat_map(|user| history.sessions_of(user)).find(|session| {
-            history.session(**session).began.latest < due && was_connected(history, **session, bound, end - 1)
+            history.session(**session).began.latest < due
+                && was_connected(history, **session, bound - history.transit(), end - 1)
         });
         let Some(witness) = witness else { return };
         self.findings.add(|| {

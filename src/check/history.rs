@@ -6,6 +6,9 @@
 //! that are stamped with it. So every commit, and every beginning and end of a session, has a [`Span`] of moments in which
 //! it must have happened. The spans of a server that works one input at a time over a fast disk do not overlap; where
 //! they do, both orders are lawful, and checks must accept both.
+//!
+//! A server that was seen from outside ([`Vantage`]) has wider spans, and what bounds a time allows for the way to the
+//! devices: see [`History::slack`] and [`History::noticing`].
 
 mod reader;
 
@@ -21,6 +24,7 @@ use crate::protocol::message::{ConnectionNo, Content, Request, Response};
 use crate::protocol::vocabulary::{EventName, InstanceId, Revision, RoomId, UserId};
 use crate::time::{Duration, Instant};
 use crate::trace::Trace;
+use crate::trace::outside::Vantage;
 
 pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
 
@@ -106,6 +110,8 @@ pub(super) enum HowEnded {
 pub(super) struct Attachment {
     pub(super) connection: ConnectionNo,
     pub(super) from: usize,
+    /// Where its login came in: it may have stood from then on.
+    asked: usize,
     /// Where the server knew it to be gone.
     pub(super) to: Option<usize>,
 }
@@ -197,8 +203,8 @@ pub(super) struct Irregularity {
 pub(super) struct ResumeAsked {
     pub(super) moment: usize,
     pub(super) session: SessionNo,
-    /// For how long the session had been suspended; none if it was connected or had ended.
-    pub(super) suspended_for: Option<Duration>,
+    /// For how long the session had been suspended, at the least and at the most; none if it was connected or had ended.
+    pub(super) suspended_for: Option<(Duration, Duration)>,
     /// Whether something other than its window had ended it, or the server had cut it off.
     pub(super) was_over: bool,
     pub(super) granted: bool,
@@ -326,12 +332,18 @@ impl<'t> History<'t> {
         self.session(session)
             .attachments
             .iter()
-            .any(|attachment| attachment.from <= to && attachment.to.is_none_or(|gone| gone >= from))
+            .any(|attachment| attachment.from <= to && attachment.to.is_none_or(|gone| self.surely_until(gone) >= from))
     }
 
-    /// The same, or whether it may have been: a login that was never answered may have been carried out.
+    /// The same, or whether it may have been: a login that was never answered may have been carried out, and what ended
+    /// unseen may have ended later.
     pub(super) fn may_be_connected_within(&self, session: SessionNo, from: usize, to: usize) -> bool {
-        self.connected_within(session, from, to)
+        let longer = self.noticing();
+        let stood = |attachment: &Attachment| {
+            attachment.asked <= to
+                && attachment.to.is_none_or(|gone| gone >= from || self.at(gone) + longer >= self.at(from))
+        };
+        self.session(session).attachments.iter().any(stood)
             || self.session(session).unanswered_logins.iter().any(|login| login.earliest <= to && login.latest >= from)
     }
 
@@ -351,24 +363,46 @@ impl<'t> History<'t> {
         newer
             || known.attachments.iter().any(|attachment| {
                 attachment.to.is_some_and(|to| {
-                    to > when.latest && self.at(to) > self.at(when.latest.max(attachment.from)) + self.slack()
+                    to > when.latest
+                        && self.at(to) > self.at(when.latest.max(attachment.from)) + self.slack() + self.noticing()
                 })
             })
     }
 
-    /// How late the server may do what is due, its disk included (TMO-4).
+    /// How late the server may do what is due, its disk included (TMO-4), and the way to where it is seen.
     pub(super) fn slack(&self) -> Duration {
-        slack(self.plan())
+        let service = &self.plan().service;
+        service.bounds.expiry_lateness_max + service.sync.times(2) + self.transit()
+    }
+
+    /// What a message may take from the server to where it was seen.
+    pub(super) fn transit(&self) -> Duration {
+        match self.trace.vantage {
+            Vantage::Server => Duration::ZERO,
+            Vantage::Devices { transit_max } => transit_max,
+        }
+    }
+
+    /// How much earlier or later than it was seen the server may have noticed the end of a connection.
+    pub(super) fn noticing(&self) -> Duration {
+        match self.trace.vantage {
+            Vantage::Server => Duration::ZERO,
+            Vantage::Devices { transit_max } => self.plan().service.bounds.keep_alive_bound + transit_max,
+        }
+    }
+
+    /// Until when the server surely had a connection that was seen to end at a moment.
+    fn surely_until(&self, gone: usize) -> usize {
+        match self.trace.vantage {
+            Vantage::Server => gone,
+            Vantage::Devices { .. } => self.moment_at(self.at(gone) - self.noticing()),
+        }
     }
 
     /// The last time between two moments that the server was dead, if it was.
     pub(super) fn outage_within(&self, from: usize, to: usize) -> Option<Outage> {
         self.outages.iter().rev().copied().find(|outage| outage.from <= to && outage.to.is_none_or(|up| up >= from))
     }
-}
-
-fn slack(plan: &Plan) -> Duration {
-    plan.service.bounds.expiry_lateness_max + plan.service.sync.times(2)
 }
 
 fn number(index: usize) -> u32 {

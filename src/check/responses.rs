@@ -7,6 +7,7 @@ use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::CallNo;
 use crate::protocol::vocabulary::{ErrorCode, OperationName};
+use crate::time::Instant;
 use crate::trace::{DeviceChange, Occurrence, Stage};
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
@@ -144,9 +145,21 @@ impl Responses {
     }
 }
 
+/// Whether a later request on the same connection was answered, and after this time: then the one before it had come in.
+fn answered_later(history: &History<'_>, ask: &Ask<'_>, receipt: &Receipt, after: Instant) -> bool {
+    history.asks.iter().filter(|other| other.device == ask.device).any(|other| {
+        let came_later =
+            |later: &Receipt| later.answered && later.connection == receipt.connection && later.moment > receipt.moment;
+        other.receipts.iter().any(came_later) && other.answers.last().is_some_and(|(at, _)| history.at(*at) > after)
+    })
+}
+
 /// Whether the connection of a receipt stood long enough after it for an answer.
 fn lived_on(history: &History<'_>, ask: &Ask<'_>, receipt: &Receipt) -> bool {
-    let patience = history.at(receipt.moment) + history.slack();
+    let soon = history.at(receipt.moment) + history.slack();
+    // Seen from outside, a connection that is dead one way seems to stand until that is noticed, unless something later
+    // shows that it was alive.
+    let patience = if answered_later(history, ask, receipt, soon) { soon } else { soon + history.noticing() };
     let last = history.trace.moments.len().saturating_sub(1);
     if history.at(last) <= patience || history.outage_within(receipt.moment, history.moment_at(patience)).is_some() {
         return false;

@@ -42,9 +42,9 @@ impl Sessions {
     fn resumes(&mut self, history: &History<'_>) {
         let bounds = &history.plan().service.bounds;
         for asked in &history.resumes {
-            let Some(gap) = asked.suspended_for else { continue };
-            let early = gap.times(2) <= bounds.resume_window;
-            let late = gap > bounds.resume_window + bounds.keep_alive_bound;
+            let Some((least, most)) = asked.suspended_for else { continue };
+            let early = most.times(2) <= bounds.resume_window;
+            let late = least > bounds.resume_window + bounds.keep_alive_bound;
             let (requirements, what): (&[&str], &str) = if early && !asked.granted && !asked.was_over {
                 (&["REC-2", "REC-4"], "is not given back its session")
             } else if late && asked.granted {
@@ -54,9 +54,10 @@ impl Sessions {
             };
             self.findings.add(|| {
                 let message = format!(
-                    "{} {what} at {}: it had been suspended for {gap}, and the window is {}",
+                    "{} {what} at {}: it had been suspended for {}, and the window is {}",
                     history.name(asked.session),
                     history.at(asked.moment),
+                    if early { most } else { least },
                     bounds.resume_window
                 );
                 Finding::of(&CHECK, requirements, message).seen_at(asked.moment).on(history.device_of(asked.session))
@@ -71,7 +72,12 @@ impl Sessions {
             for number in &session.heard {
                 let delivery = &history.deliveries[*number];
                 let farewell = delivery.name() == EventName::KickedOffLine;
-                let over = session.ended.is_some_and(|ended| ended.when.latest < delivery.moment) && !farewell;
+                // What was said before the end may have been under way at it.
+                let over = session.ended.is_some_and(|ended| {
+                    let gap = history.at(delivery.moment).since(history.at(ended.when.latest));
+                    ended.when.latest < delivery.moment
+                        && (history.trace.vantage.is_server() || gap > history.transit())
+                }) && !farewell;
                 if kicked || over {
                     self.findings.add(|| {
                         let why = if kicked { "after onKickedOffLine" } else { "after the end of its session" };

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::outside::Vantage;
 use super::{Moment, Occurrence, Trace};
 use crate::plan::{Action, DeviceIndex, Expected, Plan, Sighting, Trigger, When};
 use crate::protocol::call::Call;
@@ -34,6 +35,8 @@ const NOT_FINITE: f64 = f64::MIN;
 struct Header<P> {
     convoke_trace: u32,
     tool: String,
+    #[serde(default, skip_serializing_if = "Vantage::is_server")]
+    vantage: Vantage,
     plan: P,
 }
 
@@ -65,7 +68,7 @@ pub enum ReadError {
 /// When the stream refuses.
 pub fn write(trace: &Trace, to: &mut dyn Write) -> io::Result<()> {
     let tool = format!("convoke {}", env!("CARGO_PKG_VERSION"));
-    let header = Header { convoke_trace: VERSION, tool, plan: &*trace.plan };
+    let header = Header { convoke_trace: VERSION, tool, vantage: trace.vantage, plan: &*trace.plan };
     serde_json::to_writer(&mut *to, &header)?;
     to.write_all(b"\n")?;
     for moment in &trace.moments {
@@ -112,7 +115,7 @@ pub fn read(from: impl BufRead) -> Result<Trace, ReadError> {
         Some(version) if version != u64::from(VERSION) => return Err(ReadError::Version(version)),
         Some(_) => {}
     }
-    let mut plan = value_of::<Header<Plan>>(&first, 1)?.plan;
+    let Header { mut plan, vantage, .. } = value_of::<Header<Plan>>(&first, 1)?;
     let wrong = |line: usize, reason: String| ReadError::Line { line, reason };
     check_plan(&plan).map_err(|reason| wrong(1, reason))?;
     let calls = plan.setup.iter_mut().flatten().map(|setup| &mut setup.call);
@@ -140,7 +143,7 @@ pub fn read(from: impl BufRead) -> Result<Trace, ReadError> {
     if moments.last().is_some_and(|last| last.at == Instant::NEVER) {
         return Err(wrong(moments.len() + 1, "no run lasts that long".to_owned()));
     }
-    Ok(Trace { plan: Arc::new(plan), moments })
+    Ok(Trace { plan: Arc::new(plan), vantage, moments })
 }
 
 fn value_of<T: DeserializeOwned>(text: &str, line: usize) -> Result<T, ReadError> {

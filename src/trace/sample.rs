@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::outside::Vantage;
 use super::{CallNo, ConnectionNo, Moment, Occurrence, Stage, Trace};
 use crate::plan::{
     Action, DeviceIndex, DeviceKind, Network, Place, Plan, PlannedDevice, ServicePlan, SnapshotPlan, Source, Step, When,
@@ -128,7 +129,7 @@ impl Recorder {
 
     pub(crate) fn trace(mut self) -> Trace {
         self.moments.sort_by_key(|moment| moment.at);
-        Trace { plan: Arc::new(self.plan), moments: self.moments }
+        Trace { plan: Arc::new(self.plan), vantage: Vantage::Server, moments: self.moments }
     }
 }
 

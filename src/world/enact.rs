@@ -20,6 +20,7 @@ use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::device::DeviceInput;
 use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
+use crate::trace::outside::Vantage;
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
 /// What a world does when a step asks for it.
@@ -141,7 +142,7 @@ impl Enactment {
 
     /// What was recorded.
     pub(super) fn trace(&self) -> Trace {
-        Trace { plan: self.plan.clone(), moments: self.book.take() }
+        Trace { plan: self.plan.clone(), vantage: Vantage::Server, moments: self.book.take() }
     }
 
     /// Does what is to be done now. True when the run is over.

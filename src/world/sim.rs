@@ -29,6 +29,7 @@ use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
 use crate::protocol::service::{Record, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
+use crate::trace::outside::Vantage;
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
 /// More things than this at one instant mean that nodes talk in a circle.
@@ -76,7 +77,7 @@ pub fn run_as(plan: &Arc<Plan>, options: Options, cast: &dyn Cast) -> Result<Tra
     if let Some(error) = sim.codec_error {
         return Err(error);
     }
-    Ok(Trace { plan: plan.clone(), moments: sim.moments })
+    Ok(Trace { plan: plan.clone(), vantage: Vantage::Server, moments: sim.moments })
 }
 
 /// A run under way.

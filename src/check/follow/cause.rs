@@ -17,7 +17,7 @@ pub(super) fn find(
     window: Span,
 ) -> Option<usize> {
     let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name() == name);
-    let mut best: Option<(u8, usize)> = None;
+    let mut best: Option<((u8, bool), usize)> = None;
     for ask in revealed.asks.iter().copied() {
         let asked = &history.asks[ask];
         let Some((call, response)) = asked.success() else { continue };
@@ -111,11 +111,27 @@ pub(super) fn find(
             Call::UpdateRoomNameByAdmin { .. } => 1,
             _ => 0,
         };
-        if weight > 0 && best.is_none_or(|(least, _)| weight > least) {
-            best = Some((weight, ask));
+        // Of two that may have withdrawn a call, the one that everybody is told of: where answers overtake one another, the
+        // first of them says nothing.
+        let named = matches!(call, Call::CancelInvitation { user_id_list, .. } if revealed.deliveries.iter().any(|one| {
+            tells_of_cancel(&history.deliveries[*one].event.event, history.user_id(caller), user_id_list)
+        }));
+        if weight > 0 && best.is_none_or(|(least, _)| (weight, named) > least) {
+            best = Some(((weight, named), ask));
         }
     }
     best.map(|(_, ask)| ask)
+}
+
+/// Whether an event tells that this user has withdrawn the call of one of these.
+fn tells_of_cancel(event: &Event, caller: &UserId, called: &[UserId]) -> bool {
+    let about = event.invitation().is_some_and(|invitation| called.contains(&invitation.invitee.user_id));
+    about
+        && match event {
+            Event::InvitationRevokedByAdmin { operate_user, .. } => operate_user.user_id == *caller,
+            Event::InvitationCancelled { invitation, .. } => invitation.inviter.user_id == *caller,
+            _ => true,
+        }
 }
 
 /// Whether an event may tell of what this call does.

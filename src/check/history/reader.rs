@@ -32,6 +32,8 @@ pub(super) struct Reader<'t> {
     torn: Vec<SessionNo>,
     /// The sessions that were suspended so shortly before it that their record may be lost.
     unsure: Vec<SessionNo>,
+    /// How many events all requests can have brought one session.
+    events_asked_for: u64,
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ impl<'t> Reader<'t> {
             evidence: Map::default(),
             torn: Vec::new(),
             unsure: Vec::new(),
+            events_asked_for: 0,
         }
     }
 
@@ -119,14 +122,16 @@ impl<'t> Reader<'t> {
     }
 
     fn received(&mut self, index: usize, device: DeviceIndex, connection: ConnectionNo, request: &'t Request) {
+        self.events_asked_for += events_of(request);
         let known = self.connections.entry(connection).or_default();
         // After a logout the connection stays, and is nobody's.
         let sessions = &self.history.sessions;
         let session = known.session.filter(|session| sessions[session.index()].ended.is_none());
         let receipt = Receipt { moment: index, connection, session, answered: false };
+        let trace = self.history.trace;
+        let bounds = &trace.plan.service.bounds;
+        let (memory, unsure) = (bounds.result_memory, self.history.transit().times(2));
         let asks = &mut self.history.asks;
-        let memory = self.history.trace.plan.service.bounds.result_memory;
-        let moments = &self.history.trace.moments;
         // IDM-1: what changes state and was asked before is the same request, unless its result is no longer kept.
         let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
             let ask = &asks[*ask];
@@ -134,7 +139,12 @@ impl<'t> Reader<'t> {
                 && changes_state(&request.content)
                 && changes_state(&ask.request.content)
                 && ask.answers.first().is_none_or(|(answered, response)| {
-                    is_kept(response) && moments[index].at.since(moments[*answered].at) <= memory
+                    let gap = trace.moments[index].at.since(trace.moments[*answered].at);
+                    // Seen from outside, it may have come in when the result was no longer kept. The answer tells.
+                    let is_sure = gap + unsure <= memory;
+                    is_kept(response)
+                        && gap <= memory
+                        && (is_sure || next_answer(trace, index, connection, &request.id) == Some(response))
                 })
         });
         let repeated = kept.filter(|ask| asks[*ask].request.content == request.content);
@@ -188,7 +198,7 @@ impl<'t> Reader<'t> {
         if let Some(attachment) = connected.attachments.last_mut().filter(|attachment| attachment.to.is_none()) {
             attachment.to = Some(asked);
         }
-        connected.attachments.push(Attachment { connection, from: index, to: None });
+        connected.attachments.push(Attachment { connection, from: index, asked, to: None });
         connected.suspended = None;
         connected.ended = None;
         connected.cut_off = false;
@@ -202,10 +212,23 @@ impl<'t> Reader<'t> {
         };
         let Some(session) = self.tokens.get(&resume.session).copied() else { return };
         let known = self.history.session(session);
-        let suspended_for = known.suspended.map(|since| self.history.at(asked).since(self.history.at(since)));
-        let was_over = known.ended.is_some_and(|ended| ended.how != HowEnded::WindowPassed) || known.cut_off;
+        let noticing = self.history.noticing();
+        let suspended_for = known.suspended.map(|since| {
+            let gap = self.history.at(asked).since(self.history.at(since));
+            (gap.saturating_sub(noticing), gap + noticing)
+        });
+        let was_over = known.ended.is_some_and(|ended| ended.how != HowEnded::WindowPassed)
+            || known.cut_off
+            || self.may_have_had_too_many();
         let noted = ResumeAsked { moment: index, session, suspended_for, was_over, granted };
         self.history.resumes.push(noted);
+    }
+
+    /// Whether the server may have ended a session for the number of its unheard events, which is not seen from outside: a
+    /// request brings a session at most these many, now and later.
+    fn may_have_had_too_many(&self) -> bool {
+        !self.history.trace.vantage.is_server()
+            && self.events_asked_for > self.history.plan().service.bounds.undelivered_max
     }
 
     fn begin(&mut self, when: Span, device: DeviceIndex, token: &'t SessionToken) -> SessionNo {
@@ -264,8 +287,8 @@ impl<'t> Reader<'t> {
     fn window_end(&self, session: SessionNo) -> Option<Ended> {
         let since = self.history.at(self.history.session(session).suspended?);
         let end = since + self.history.plan().service.bounds.resume_window;
-        let when =
-            Span { earliest: self.history.moment_at(end), latest: self.history.moment_at(end + self.history.slack()) };
+        let (earliest, latest) = (end - self.history.noticing(), end + self.history.noticing() + self.history.slack());
+        let when = Span { earliest: self.history.moment_at(earliest), latest: self.history.moment_at(latest) };
         (when.earliest < self.history.trace.moments.len()).then_some(Ended { when, how: HowEnded::WindowPassed })
     }
 
@@ -399,7 +422,14 @@ impl<'t> Reader<'t> {
                 Some(mut ended) if ended.when.earliest < index => {
                     let slack = self.history.slack();
                     ended.when.latest = ended.when.latest.max(self.history.moment_at(self.history.at(index) + slack));
-                    self.history.sessions[number].ended = Some(ended);
+                    let session = &mut self.history.sessions[number];
+                    // Seen from outside, its window may just as well not have passed: then it was suspended afresh.
+                    if !self.history.trace.vantage.is_server() {
+                        ended.when.latest = ended.when.latest.max(latest);
+                        session.suspended = Some(index);
+                        session.cut_off = true;
+                    }
+                    session.ended = Some(ended);
                 }
                 _ => {
                     let session = &mut self.history.sessions[number];
@@ -469,6 +499,33 @@ impl<'t> Reader<'t> {
         }
         self.history
     }
+}
+
+/// How many events a request can bring one session at the most: of each user that it names a ring, its end, and a change of
+/// the list at either and at the entry; beside those an event of its own and an end to the session's place.
+fn events_of(request: &Request) -> u64 {
+    match &request.content {
+        Content::Call(call) => match &**call {
+            Call::InviteUsers { user_id_list, .. } | Call::CancelInvitation { user_id_list, .. } => {
+                2 + 5 * user_id_list.len() as u64
+            }
+            call if call.operation().changes_state() => 7,
+            _ => 0,
+        },
+        Content::Malformed(_) => 0,
+    }
+}
+
+/// The next answer to a request of this id on a connection.
+fn next_answer<'t>(trace: &'t Trace, from: usize, on: ConnectionNo, id: &RequestId) -> Option<&'t Response> {
+    trace.moments[from..].iter().find_map(|moment| match &moment.what {
+        Occurrence::ServerSent { connection, message: ServerMessage::Response(response), .. }
+            if *connection == on && response.id == *id =>
+        {
+            Some(response)
+        }
+        _ => None,
+    })
 }
 
 fn changes_state(content: &Content) -> bool {

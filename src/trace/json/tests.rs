@@ -18,6 +18,16 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn a_trace_says_where_its_server_was_seen() {
+    let mut trace = a_call_to_bob().trace();
+    assert!(!written(&trace).contains("vantage"), "what older readers know is written as they know it");
+    trace.vantage = Vantage::Devices { transit_max: crate::time::Duration::from_millis(20) };
+    let text = written(&trace);
+    assert!(text.contains(r#""vantage":{"devices":{"transitMax":20000000}}"#), "{}", text.lines().next().unwrap());
+    assert_eq!(read(text.as_bytes()).unwrap().vantage, trace.vantage);
+}
+
+#[test]
 fn numbers_that_json_lacks_come_back() {
     let Call::InviteUsers { room_id, user_id_list, extension_info, .. } = invite(&["bob"]) else { unreachable!() };
     let call = Call::InviteUsers { room_id, user_id_list, extension_info, timeout: f64::INFINITY };
