@@ -100,7 +100,6 @@ pub struct Bound {
     listener: TcpListener,
     lines: Option<TcpListener>,
     found: Option<Found>,
-    unix_nanos: u64,
     config: ServeConfig,
 }
 
@@ -117,9 +116,8 @@ pub async fn bind(config: ServeConfig) -> Result<Bound, ServeError> {
         }
         None => (None, None),
     };
-    let unix_nanos = real::unix_nanos();
-    let found = config.data.as_ref().map(|folder| DiskJournal::open(folder, unix_nanos)).transpose()?;
-    Ok(Bound { address, lines_address, listener, lines, found, unix_nanos, config })
+    let found = config.data.as_ref().map(|folder| DiskJournal::open(folder)).transpose()?;
+    Ok(Bound { address, lines_address, listener, lines, found, config })
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
@@ -143,16 +141,17 @@ impl Bound {
     /// # Errors
     /// When the journal can't be written.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let Self { listener, lines, found, unix_nanos, config, .. } = self;
+        let Self { listener, lines, found, config, .. } = self;
         let entropy = real::entropy().map_err(ServeError::Entropy)?;
+        // A server's instants count from 1970, so that its users can read the createTime of a room.
+        let now = Instant::from_nanos(real::unix_nanos());
         let (journal, records, clock) = match found {
             Some(found) => {
                 // TMO-6: the time while down counts by the wall clock, and never negatively.
-                let since_epoch = Instant::from_nanos(unix_nanos.saturating_sub(found.epoch_unix_nanos));
-                let clock = Clock::starting_at(since_epoch.max(found.latest));
+                let clock = Clock::starting_at(now.max(found.latest));
                 (Some(Box::new(found.journal) as Box<dyn Journal>), found.records, clock)
             }
-            None => (None, Vec::new(), Clock::starting_at(Instant::START)),
+            None => (None, Vec::new(), Clock::starting_at(now)),
         };
         let (stop_sender, stopping) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());

@@ -20,7 +20,7 @@ const FACTS: TableDefinition<'_, &str, u64> = TableDefinition::new("facts");
 const FILE: &str = "journal.redb";
 
 /// What the records look like. Another number is another format.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// A journal on the disk.
 pub struct DiskJournal {
@@ -34,8 +34,6 @@ pub struct Found {
     pub journal: DiskJournal,
     /// What was written, from the last checkpoint on.
     pub records: Vec<Arc<Record>>,
-    /// When the first life of the server began, in nanoseconds since 1970: the instant 0 of every record.
-    pub epoch_unix_nanos: u64,
     /// The latest instant that a record carries. Time never goes back behind it (TMO-6).
     pub latest: Instant,
 }
@@ -84,7 +82,7 @@ impl DiskJournal {
     ///
     /// # Errors
     /// When the folder can't be used, is somebody else's, or its journal is damaged or in use. Nothing is overwritten.
-    pub fn open(folder: &Path, unix_nanos: u64) -> Result<Found, OpenError> {
+    pub fn open(folder: &Path) -> Result<Found, OpenError> {
         let file = folder.join(FILE);
         let is_new = !file.exists();
         if is_new {
@@ -101,13 +99,13 @@ impl DiskJournal {
         })?;
         // A first life that ended before it wrote anything leaves a store without tables.
         if is_new || is_blank(&database).map_err(|error| damaged(error.to_string()))? {
-            begin(&database, unix_nanos).map_err(|error| match error {
+            begin(&database).map_err(|error| match error {
                 redb::Error::Io(error) => refused(&error),
                 error => damaged(error.to_string()),
             })?;
         }
-        let (records, next, epoch_unix_nanos, latest) = read(&database).map_err(damaged)?;
-        Ok(Found { journal: Self { database, next }, records, epoch_unix_nanos, latest })
+        let (records, next, latest) = read(&database).map_err(damaged)?;
+        Ok(Found { journal: Self { database, next }, records, latest })
     }
 }
 
@@ -134,20 +132,19 @@ fn is_blank(database: &Database) -> Result<bool, redb::Error> {
     Ok(database.begin_read()?.list_tables()?.next().is_none())
 }
 
-fn begin(database: &Database, unix_nanos: u64) -> Result<(), redb::Error> {
+fn begin(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
         transaction.open_table(RECORDS)?;
         let mut facts = transaction.open_table(FACTS)?;
         facts.insert("format", FORMAT)?;
-        facts.insert("epoch", unix_nanos)?;
         facts.insert("latest", 0)?;
     }
     transaction.commit()?;
     Ok(())
 }
 
-type Read = (Vec<Arc<Record>>, u64, u64, Instant);
+type Read = (Vec<Arc<Record>>, u64, Instant);
 
 fn read(database: &Database) -> Result<Read, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -171,7 +168,7 @@ fn read(database: &Database) -> Result<Read, String> {
         records.push(Arc::new(record));
         next = number.value() + 1;
     }
-    Ok((records, next, fact("epoch")?, Instant::from_nanos(fact("latest")?)))
+    Ok((records, next, Instant::from_nanos(fact("latest")?)))
 }
 
 impl Journal for DiskJournal {

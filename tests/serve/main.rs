@@ -139,7 +139,7 @@ async fn only_a_valid_token_logs_in() {
 #[tokio::test]
 async fn rooms_and_sessions_outlive_the_server() {
     for signal in ["TERM", "KILL"] {
-        let folder = Folder::new(&format!("restart-{signal}"));
+        let (folder, began) = (Folder::new(&format!("restart-{signal}")), unix_seconds());
         let mut server = Server::start(&folder, "--data kept");
         let mut alice = Client::login(server.address, "alice.web").await;
         alice.asks("createRoom", json!({"roomId": "r1", "roomName": "Stand-up"})).await.unwrap();
@@ -150,6 +150,8 @@ async fn rooms_and_sessions_outlive_the_server() {
         let mut alice = alice.resumes(server.address, "alice.web").await;
         let info = alice.asks("fetchRoomInfo", json!({"roomId": "r1"})).await.unwrap();
         assert_eq!(info["roomInfo"]["roomName"], "Stand-up");
+        let created = info["roomInfo"]["createTime"].as_u64().unwrap() / 1000;
+        assert!((began..=unix_seconds()).contains(&created), "{created} is no time since 1970");
         assert_eq!(info["roomInfo"]["roomMemberCount"], 1, "she is still inside");
     }
 }

@@ -24,20 +24,19 @@ fn ended(at: u64) -> Arc<Record> {
 #[test]
 fn what_was_appended_is_found_again() {
     let folder = Folder::new("again");
-    let mut first = DiskJournal::open(&folder.0, 77).expect("opens");
+    let mut first = DiskJournal::open(&folder.0).expect("opens");
     first.journal.append(&[ended(1), ended(2)]).expect("appends");
     drop(first);
-    let second = DiskJournal::open(&folder.0, 99).expect("opens again");
+    let second = DiskJournal::open(&folder.0).expect("opens again");
     assert_eq!(second.records.len(), 2);
-    assert_eq!(second.epoch_unix_nanos, 77);
     assert_eq!(second.latest, Instant::from_millis(2));
 }
 
 #[test]
 fn a_second_server_is_kept_out() {
     let folder = Folder::new("second");
-    let _first = DiskJournal::open(&folder.0, 0).expect("opens");
-    assert!(matches!(DiskJournal::open(&folder.0, 0), Err(OpenError::InUse { .. })));
+    let _first = DiskJournal::open(&folder.0).expect("opens");
+    assert!(matches!(DiskJournal::open(&folder.0), Err(OpenError::InUse { .. })));
 }
 
 #[test]
@@ -45,7 +44,7 @@ fn a_foreign_folder_is_left_alone() {
     let folder = Folder::new("foreign");
     fs::create_dir_all(&folder.0).expect("a folder");
     fs::write(folder.0.join("thesis.txt"), "years of work").expect("a file");
-    assert!(matches!(DiskJournal::open(&folder.0, 0), Err(OpenError::Foreign { .. })));
+    assert!(matches!(DiskJournal::open(&folder.0), Err(OpenError::Foreign { .. })));
     assert_eq!(fs::read_dir(&folder.0).expect("read").count(), 1);
 }
 
@@ -56,7 +55,7 @@ fn a_file_that_is_no_journal_is_left_alone() {
     let file = folder.0.join(FILE);
     for content in [&b"years of work"[..], &[0; 4096], b""] {
         fs::write(&file, content).expect("a file");
-        assert!(matches!(DiskJournal::open(&folder.0, 0), Err(OpenError::Damaged { .. })), "{content:?}");
+        assert!(matches!(DiskJournal::open(&folder.0), Err(OpenError::Damaged { .. })), "{content:?}");
         assert_eq!(fs::read(&file).expect("read"), content);
     }
 }
@@ -66,6 +65,6 @@ fn a_first_life_that_wrote_nothing_is_begun_again() {
     let folder = Folder::new("blank");
     fs::create_dir_all(&folder.0).expect("a folder");
     drop(Database::create(folder.0.join(FILE)).expect("a store without tables"));
-    let found = DiskJournal::open(&folder.0, 77).expect("opens");
-    assert_eq!((found.records.len(), found.epoch_unix_nanos), (0, 77));
+    let found = DiskJournal::open(&folder.0).expect("opens");
+    assert!(found.records.is_empty());
 }
