@@ -9,6 +9,7 @@ pub mod call;
 pub mod codec;
 pub mod core;
 pub mod device;
+mod devices;
 pub mod event;
 pub mod logic;
 pub mod message;

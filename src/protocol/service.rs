@@ -7,19 +7,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::bounds::Bounds;
 use super::call::{Call, DeviceIdentity, Reply};
 use super::core::{Caller, Effects, InvitationCore, SessionSlot, Transition};
+use super::devices::Devices;
 use super::event::{Event, PushHint, StampedEvent};
 use super::logic::{CoreLogic, Logic};
 use super::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
-use super::session::{DevicePlace, KeptResult, KeptResults, Sessions};
-use super::vocabulary::{ApiError, DeviceId, ErrorCode, OperationName, RequestId, SessionToken, UserId};
+use super::session::{KeptResult, Sessions};
+use super::vocabulary::{ApiError, ErrorCode, OperationName, RequestId, SessionToken, UserId};
 use crate::seed::Stream;
 use crate::time::Instant;
 
@@ -178,14 +177,7 @@ pub struct HandledRequest {
 pub struct Durable {
     core: InvitationCore,
     sessions: Sessions,
-    devices: IndexMap<(UserId, DeviceId), DeviceState, FxBuildHasher>,
-}
-
-/// What the server knows of one installation of the client library.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct DeviceState {
-    session: Option<SessionSlot>,
-    results: KeptResults,
+    devices: Devices,
 }
 
 /// The server as a node.
@@ -218,7 +210,7 @@ impl<L: Logic> Service<L> {
         let state = Durable {
             core: InvitationCore::new(config.bounds.clone(), config.rate_limits),
             sessions: Sessions::default(),
-            devices: IndexMap::default(),
+            devices: Devices::default(),
         };
         Self {
             config,
@@ -286,10 +278,10 @@ impl<L: Logic> Service<L> {
                 if self.config.open_accounts {
                     self.state.core.add_account(user.clone(), user.as_str().into(), "".into());
                 }
-                let place = self.device_place(identity);
+                let place = self.state.devices.place(identity, self.config.bounds.result_memory);
                 let slot = self.state.sessions.begin(Arc::new(identity.clone()), place, token.clone());
                 self.state.core.online(user, device, slot);
-                self.state.devices[place.0].session = Some(slot);
+                self.state.devices.begin(place, slot);
             }
             Record::Suspended { at, slot } => self.state.sessions.suspend(*at, *slot, window),
             Record::Resumed { slot, received } => self.state.sessions.resume(*slot, *received, window),
@@ -320,16 +312,6 @@ impl<L: Logic> Service<L> {
         }
     }
 
-    /// Where what is known of a device is kept; made if nothing is known yet. Devices are never forgotten, so the place
-    /// stays the same.
-    fn device_place(&mut self, identity: &DeviceIdentity) -> DevicePlace {
-        let key = (identity.user_id.clone(), identity.device_id.clone());
-        let entry = self.state.devices.entry(key);
-        let place = DevicePlace(entry.index());
-        entry.or_default();
-        place
-    }
-
     /// TERM-2: the end of a member device's session is an exit from the room.
     fn end_session(&mut self, at: Instant, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
         let identity = self.state.sessions.get(slot).identity.clone();
@@ -339,7 +321,7 @@ impl<L: Logic> Service<L> {
             self.apply(at, &exit, outputs);
         }
         let session = self.state.sessions.end(slot, self.config.bounds.resume_window);
-        self.state.devices[session.device.0].session = None;
+        self.state.devices.end(at, session.device, self.config.bounds.result_memory);
     }
 
     fn carry_out_request(&mut self, handled: &HandledRequest, outputs: &mut Vec<ServiceOutput>) {
@@ -378,7 +360,7 @@ impl<L: Logic> Service<L> {
         }
         let memory = self.config.bounds.result_memory;
         let kept = KeptResult { content: request.content.clone(), result, at: point };
-        self.state.devices[device.0].results.keep(*at, request.id.clone(), kept, memory);
+        self.state.devices.results_mut(device).keep(*at, request.id.clone(), kept, memory);
         if request.content.logs_out() {
             self.end_session(*at, *slot, outputs);
         }
@@ -406,8 +388,7 @@ impl<L: Logic> Service<L> {
             outputs.push(refuse(ApiError::new(ErrorCode::USER_NOT_EXIST, "no such account")));
             return;
         }
-        let key = (identity.user_id.clone(), identity.device_id.clone());
-        let old = self.state.devices.get(&key).and_then(|device| device.session);
+        let old = self.state.devices.session_of(&identity.user_id, &identity.device_id);
         let resumed = match (old, &resume) {
             (Some(slot), Some(resume)) if self.state.sessions.get(slot).token == resume.session => Some((slot, resume)),
             _ => None,
@@ -454,8 +435,9 @@ impl<L: Logic> Service<L> {
             self.replace(now, slot, evicted, outputs);
         }
         let token = SessionToken::from(format!("{:016x}{:016x}", self.tokens.bits(), self.tokens.bits()));
-        self.commit(Record::SessionBegan { identity, token: token.clone() }, outputs);
-        let slot = self.state.devices[&key].session.expect("the session has just begun");
+        self.commit(Record::SessionBegan { identity: identity.clone(), token: token.clone() }, outputs);
+        let begun = self.state.devices.session_of(&identity.user_id, &identity.device_id);
+        let slot = begun.expect("the session has just begun");
         self.attach(connection, slot);
         let logged_in = ServerMessage::LoggedIn { session: token, resumed: false };
         outputs.push(ServiceOutput::Send { connection, message: logged_in });
@@ -509,7 +491,7 @@ impl<L: Logic> Service<L> {
         if changes_state {
             // IDM-1: a repeat returns the result that it had, before every other check but login.
             let memory = self.config.bounds.result_memory;
-            if let Some(kept) = self.state.devices[device.0].results.get(now, &request.id, memory) {
+            if let Some(kept) = self.state.devices.results(device).get(now, &request.id, memory) {
                 let (result, at) = if kept.content == request.content {
                     (kept.result.clone(), kept.at)
                 } else {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{DeviceIdentity, Reply};
 use super::core::SessionSlot;
+use super::devices::DevicePlace;
 use super::event::StampedEvent;
 use super::message::{ConnectionNo, Content, RoomPoint};
 use super::vocabulary::{ApiError, RequestId, SessionToken};
@@ -25,10 +26,6 @@ pub(super) struct Sessions {
     /// When each suspended session ends.
     windows: BTreeSet<(Instant, SessionSlot)>,
 }
-
-/// Where the service keeps what it knows of a device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct DevicePlace(pub(super) usize);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
@@ -222,6 +219,11 @@ impl KeptResults {
         // The oldest lapse first; those that have lapsed are dropped when the next result is kept.
         let lapsed = self.order.iter().take_while(|(at, _)| now.since(*at) > memory).any(|(_, old)| old == id);
         if lapsed { None } else { self.by_id.get(id) }
+    }
+
+    /// When the last of them lapses; none are kept after that.
+    pub(super) fn lapse(&self, memory: Duration) -> Option<Instant> {
+        self.order.back().map(|(at, _)| *at + memory)
     }
 
     pub(super) fn keep(&mut self, now: Instant, id: RequestId, result: KeptResult, memory: Duration) {
