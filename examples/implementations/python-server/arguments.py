@@ -207,7 +207,9 @@ FIELDS: dict[str, dict[str, Field]] = {
     "removeAttendeesByAdmin": {"roomId": ROOM_ID, "userIdList": IDS},
     "fetchAttendeeList": {"roomId": ROOM_ID},
     "getUserList": {"roomId": ROOM_ID},
+    "fetchNotEnteredList": {"roomId": ROOM_ID},
 }
+NEVER_SENT = ("fetchNotEnteredList",)  # ROOM-7: client libraries answer it themselves
 
 
 def read(operation: str, args: Any, bounds: Bounds) -> dict[str, Any]:
@@ -219,6 +221,8 @@ def read(operation: str, args: Any, bounds: Bounds) -> dict[str, Any]:
     # The room id is judged first, also when it is missing.
     if "roomId" in fields:
         room_id(given.get("roomId"), bounds)
+    if operation in NEVER_SENT:
+        raise invalid(f"{operation} is not for servers")
     if given is not args:
         raise invalid("args is an object")
     for name in given:

@@ -53,6 +53,7 @@ fn judge(
         Content::Malformed(malformed) => return Err(parameters::refusal(malformed)),
     };
     parameters::check(call, &core.bounds)?;
+    parameters::check_cursor(call)?;
     // ROOM-7: what the library answers itself is no operation of a server.
     if let Call::FetchNotEnteredList { .. } = call {
         return Err(invalid("fetchNotEnteredList is answered by the client library and never sent"));
