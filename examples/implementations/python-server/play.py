@@ -51,6 +51,7 @@ class Play:
         }
         self.now = 0
         self.records: list[Json] = []
+        self._online: list[str] = []
         self.heard: dict[str, list[Json]] = {}
         self.pushed: list[Json] = []
         self._requests = 0
@@ -63,13 +64,16 @@ class Play:
         """Begins a life of the server, with what the earlier ones have made durable."""
         self._conversation = Conversation(self._kind)
         self._say(self._hello)
-        self._say({"type": "start", "now": self.now, "entropy": "00" * 32, "records": self.records})
+        start = {"type": "start", "now": self.now, "entropy": "00" * 32, "records": self.records}
+        self._say(start | {"sessions": [session(device) | {"platform": "web"} for device in self._online]})
 
     def online(self, device: str) -> None:
         self._say({"type": "online", "now": self.now, "session": session(device) | {"platform": "web"}})
         self.heard.setdefault(device, [])
+        self._online.append(device)
 
     def offline(self, device: str) -> None:
+        self._online.remove(device)
         self._say({"type": "offline", "now": self.now, "session": session(device) | {"platform": "web"}})
 
     def at(self, seconds: float) -> None:

@@ -12,6 +12,10 @@ class Session:
     user_id: str
     device_id: str
 
+    @staticmethod
+    def of(message: dict[str, str]) -> "Session":
+        return Session(message["userId"], message["deviceId"])
+
 
 @dataclass
 class Entry:

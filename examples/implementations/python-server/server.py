@@ -53,7 +53,7 @@ class Conversation:
         """Recovers by taking the recorded messages again, and then does what became due meanwhile (TMO-6)."""
         for record in start["records"]:
             self._running().step(record)
-        return self._step({"type": "wake", "now": start["now"]})
+        return self._step({"type": "restarted", "now": start["now"], "sessions": start["sessions"]})
 
     def _step(self, message: Json) -> Json:
         service = self._running()

@@ -72,24 +72,24 @@ class Service:
         self.now = message["now"]
         self.changed = False
         self.out = []
+        if message["type"] == "restarted":
+            # Before anything is told to anybody.
+            self.only_these_are_online([Session.of(session) for session in message["sessions"]])
         self.expire_due()
         match message["type"]:
             case "online":
-                self.online(Session(message["session"]["userId"], message["session"]["deviceId"]))
+                self.online(Session.of(message["session"]))
             case "offline":
-                self.offline(Session(message["session"]["userId"], message["session"]["deviceId"]))
+                self.offline(Session.of(message["session"]))
             case "request":
                 self.out.append({"response": {"id": message["id"], **self.respond(message)}})
-            case "wake":
+            case "restarted" | "wake":
                 pass
             case other:
                 raise ValueError(f"no message of the contract core has the type {other!r}")
         return self.out
 
     def online(self, session: Session) -> None:
-        # After a restart Convoke names the sessions that outlived it, which the journal has, too.
-        if session.device_id in self.sessions.get(session.user_id, {}):
-            return
         self.sessions.setdefault(session.user_id, {})[session.device_id] = session
         self.changed = True
 
@@ -102,10 +102,20 @@ class Service:
         if room and room.members[session.user_id] == session.device_id:
             self.leave(room, session.user_id)
 
+    def only_these_are_online(self, sessions: list[Session]) -> None:
+        """After a restart: the sessions are Convoke's, so it knows better than the journal which have outlived it."""
+        known = [session for devices in self.sessions.values() for session in devices.values()]
+        for session in known:
+            if session not in sessions:
+                self.offline(session)
+        for session in sessions:
+            if session not in known:
+                self.online(session)
+
     def respond(self, message: Json) -> Json:
         """Carries a request out, in the order of checks of PROTOCOL.md, section 9."""
         operation, args = message["operation"], message["args"]
-        caller = Session(message["session"]["userId"], message["session"]["deviceId"])
+        caller = Session.of(message["session"])
         room = None
         was_known = False
         try:

@@ -307,6 +307,14 @@ class Crashes(unittest.TestCase):
         play.start()
         self.assertEqual(play.hears("alice.web"), [])
 
+    def test_a_member_whose_session_has_not_outlived_the_crash_is_out(self):
+        play = room("bob.phone")
+        play.call("bob.phone", "enterRoom", roomId="r1")
+        play.hears("alice.web")
+        play._online.remove("bob.phone")
+        play.start()
+        self.assertEqual(play.hears("alice.web"), ["onRemoteUserLeaveRoom"])
+
     def test_what_was_not_durable_has_not_happened(self):
         play = room("bob.phone")
         play.call("alice.web", "inviteUsers", roomId="r1", userIdList=["bob"])
@@ -324,7 +332,7 @@ class Process(unittest.TestCase):
         request = [json.loads(block.split("```")[0]) for block in text.split("```json harness\n")[1:]][-1]
         events = [item["event"] for item in shown[-1]["out"] if "event" in item]
         play = Play()
-        lines = [play._hello, {"type": "start", "now": 0, "entropy": "00", "records": []}]
+        lines = [play._hello, {"type": "start", "now": 0, "entropy": "00", "records": [], "sessions": []}]
         for user, device in (("alice", "a1"), ("bob", "b1")):
             session = {"userId": user, "deviceId": device, "platform": "web"}
             lines.append({"type": "online", "now": 0, "session": session})
