@@ -3,6 +3,11 @@
 //! Commands put the pieces together and say what came of it. Exit codes: 0 all is well, 1 a check failed, a snapshot
 //! differs, or a run says nothing, 2 wrong usage or a file that is no scenario, 3 Convoke or the machine broke.
 
+// What becomes of a result.
+mod compare;
+mod report;
+mod reports;
+
 mod args;
 mod clock;
 mod completions;
@@ -82,6 +87,8 @@ pub fn main() -> ExitCode {
     let mut output = Output::standard();
     let ending = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut output),
+        Command::Report(arguments) => report::report(&arguments, &mut output),
+        Command::Compare(arguments) => compare::compare(&arguments, &mut output),
         Command::Lint(arguments) => lint::lint(&arguments, &mut output),
         Command::Explain(arguments) => explain::explain(&arguments, &mut output),
         Command::Review(arguments) => review::review(&arguments, &mut output),

@@ -4,8 +4,10 @@
 //! business. It reads no clock: the caller hands one in, for the timings alone.
 
 pub mod corpus;
+pub mod fingerprint;
 pub mod guard;
 pub mod sweep;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -201,6 +203,8 @@ pub enum SnapshotOutcome {
 pub struct Outcome {
     /// Its file.
     pub path: String,
+    /// Its name below the folder that the user named, by which two runs know it for the same.
+    pub name: String,
     /// Its title; empty when the file could not be read.
     pub title: String,
     /// The requirements that it claims to show.
@@ -225,6 +229,8 @@ pub struct Outcome {
     pub snapshot: SnapshotOutcome,
     /// What is wrong with the file or the harness, or why the run is unsupported, as text for people.
     pub problem: Option<Problem>,
+    /// Why its failure is known, in the words of the list of known failures, if it is on that list.
+    pub known: Option<String>,
     /// How much happened: over all seeds, or under the one that did not end well.
     pub extent: Extent,
     /// FNV-1a of the whole trace; none when there was no run.
@@ -281,6 +287,7 @@ impl Outcome {
     fn nothing_yet(target: &Target, seed: Seed) -> Self {
         Self {
             path: target.name(),
+            name: corpus::name_below(target),
             title: String::new(),
             covers: Vec::new(),
             source: Source::default(),
@@ -293,6 +300,7 @@ impl Outcome {
             empty_claims: Vec::new(),
             snapshot: SnapshotOutcome::NotCompared,
             problem: None,
+            known: None,
             extent: Extent::default(),
             trace_hash: None,
             wall: std::time::Duration::ZERO,
@@ -354,7 +362,7 @@ pub fn run_as(target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe,
 pub fn judge(path: &str, trace: Trace) -> Outcome {
     let target = Target { path: path.into(), root: path.into() };
     let seed = trace.plan.seed;
-    let recipe = Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() };
+    let recipe = Recipe { snapshots: SnapshotMode::Off, keep_traces: true, ..Recipe::default() };
     match guard::catch(|| judge_run(&target, trace, &recipe, Vec::new())) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => {

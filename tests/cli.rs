@@ -254,13 +254,13 @@ fn programs_get_one_object() {
     let output = folder.command("run --seeds 2 --format json").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["version"], 1);
+    assert_eq!(report["convokeResult"], 1);
     assert_eq!(report["summary"]["verdicts"]["fail"], 1);
     assert_eq!(report["summary"]["exitCode"], 1);
-    assert_eq!(report["outcomes"][0]["verdict"], "pass");
-    assert_eq!(report["outcomes"][0]["seedsRun"], 2);
-    assert_eq!(report["outcomes"][1]["findings"][0]["line"], 13);
-    assert_eq!(report["outcomes"][1]["findings"][0]["devices"][0], "alice.web");
+    assert_eq!(report["scenarios"][0]["verdict"], "pass");
+    assert_eq!(report["scenarios"][0]["seedsRun"], 2);
+    assert_eq!(report["scenarios"][1]["findings"][0]["place"]["line"], 13);
+    assert_eq!(report["scenarios"][1]["findings"][0]["devices"][0], "alice.web");
 }
 
 #[test]

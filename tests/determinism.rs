@@ -12,9 +12,9 @@ fn hashes(jobs: &str) -> Vec<(String, String)> {
         .expect("the binary runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
-    report["outcomes"]
+    report["scenarios"]
         .as_array()
-        .expect("a list of outcomes")
+        .expect("a list of scenarios")
         .iter()
         .map(|scenario| (text(&scenario["path"]), text(&scenario["traceHash"])))
         .collect()

@@ -87,9 +87,9 @@ fn outcomes(world: &str, paths: &[&str], jobs: &str) -> Vec<(String, String, Str
         .expect("the binary runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    report["outcomes"]
+    report["scenarios"]
         .as_array()
-        .expect("a list of outcomes")
+        .expect("a list of scenarios")
         .iter()
         .map(|outcome| (text(&outcome["path"]), text(&outcome["verdict"]), text(&outcome["traceHash"])))
         .collect()

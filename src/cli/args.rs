@@ -23,6 +23,10 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run scenarios, check what happens, and compare it with the snapshots
     Run(Run),
+    /// Show a saved result again, or make a page or JUnit of it
+    Report(Report),
+    /// Hold results of several implementations against each other
+    Compare(Compare),
     /// Say what is wrong with scenario files, without running them
     Lint(Lint),
     /// Say what a scenario will do, setup and epilogue included, without running it
@@ -83,7 +87,7 @@ pub(super) struct Run {
     /// Begin nothing more after the first scenario that does not end well
     #[arg(long)]
     pub(super) fail_fast: bool,
-    /// Write no file at all, and fail where a snapshot is missing
+    /// Write no file but the reports asked for, and fail where a snapshot is missing
     #[arg(long, conflicts_with = "bless")]
     pub(super) ci: bool,
     /// Record what happens as the snapshots, where no check fails
@@ -95,9 +99,39 @@ pub(super) struct Run {
     /// Save the whole trace, unredacted; needs a single scenario and seed
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reports: Reports,
+}
+
+/// How to say what came of it: to whoever looks on, and to files beside.
+#[derive(Args, Debug)]
+pub(super) struct Reports {
     /// How to say what came of it
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ReportFormat,
+    /// Write the result into this file, too, as JSON that `convoke schema result` describes
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write JUnit XML into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write one self-contained HTML page into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Say at the end what was shown of the requirements, group by group
+    #[arg(long)]
+    pub(super) by_requirement: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For programs: one JSON object, which `convoke schema result` describes
+    Json,
+    /// For CI systems: JUnit XML
+    Junit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
@@ -159,9 +193,40 @@ pub(super) struct Judge {
     /// A trace that `convoke run --trace` saved, or another program in that format
     #[arg(value_name = "TRACE")]
     pub(super) trace: PathBuf,
-    /// How to say what came of it
+    #[command(flatten)]
+    pub(super) reports: Reports,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Report {
+    /// A result that `convoke run --json` saved
+    #[arg(value_name = "RESULT")]
+    pub(super) result: PathBuf,
+    /// How to show it
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ReportFormat,
+    /// Write JUnit XML into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write one self-contained HTML page into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Compare {
+    /// Results that `convoke run --json` saved; the others are held against the first
+    #[arg(value_name = "RESULT", required = true)]
+    pub(super) results: Vec<PathBuf>,
+    /// Look only at the scenarios that all of them have, with the same text
+    #[arg(long)]
+    pub(super) common: bool,
+    /// Show every requirement, and every scenario in which they part
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Write one self-contained HTML page into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -238,6 +303,8 @@ pub(super) enum SchemaKind {
     /// Scenario files
     #[default]
     Scenario,
+    /// What `convoke run --format json` writes
+    Result,
 }
 
 #[derive(Args, Debug)]

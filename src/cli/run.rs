@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::args::{Format, Run, Which, World};
+use super::args::{ReportFormat, Run, Which, World};
 use super::clock::stopwatch;
 use super::last_failed::LastFailed;
 use super::output::Output;
@@ -10,8 +10,9 @@ use super::progress::Progress;
 use super::{Ending, Failure};
 use crate::file;
 use crate::plan::WorldName;
+use crate::report::result::{About, Builder, Implementation, Profile};
 use crate::report::summary::Summary;
-use crate::report::{json, terminal};
+use crate::report::terminal;
 use crate::run::sweep::{News, Sweep, sweep};
 use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, corpus};
 use crate::scenario::Scenario;
@@ -20,7 +21,11 @@ use crate::trace;
 
 /// The scenarios that the arguments name.
 pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {
-    let mut targets = corpus::find(&which.paths)?;
+    chosen(corpus::find(&which.paths)?, which)
+}
+
+/// Those of the targets that the filter lets through.
+fn chosen(mut targets: Vec<Target>, which: &Which) -> Result<Vec<Target>, Failure> {
     if let Some(filter) = &which.filter {
         let all = targets.len();
         targets.retain(|target| target.name().contains(filter));
@@ -34,9 +39,11 @@ pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {
 }
 
 pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
+    arguments.reports.check()?;
     let clock = stopwatch();
     let recipe = recipe(arguments)?;
-    let mut targets = targets(&arguments.which)?;
+    let all = corpus::find(&arguments.which.paths)?;
+    let mut targets = chosen(all.clone(), &arguments.which)?;
     // No path names nothing: there is a first one.
     let mut memory = LastFailed::read(&targets[0])?;
     if arguments.last_failed {
@@ -59,7 +66,10 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &tagged };
     let mut summary = Summary::default();
-    let mut reported = Vec::new();
+    let mut result = match arguments.reports.need_result() {
+        true => Some(Builder::new(about(arguments, &recipe, &all)?)),
+        false => None,
+    };
     let mut problem = None;
     let mut ended_badly = BTreeSet::new();
     for world in worlds(arguments.world) {
@@ -68,14 +78,17 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
         sweep(&targets, &recipe, &how, |news| match news {
             News::Runs(done, all) => progress.advance(done, all, clock()),
             News::Finished(outcome) => {
-                summary.add(&outcome);
+                let repeat = terminal::repeat(&outcome.path, outcome.seed.0, outcome.world);
+                summary.add_repeated_by(&outcome, &repeat);
                 if !outcome.verdict.is_well() {
                     ended_badly.insert(outcome.path.clone());
                 }
                 memory.learn(&outcome.path, !ended_badly.contains(&outcome.path));
                 if problem.is_none() {
-                    let told = progress.aside(|| tell(&outcome, arguments, output, &mut reported));
-                    problem = told.err();
+                    problem = progress.aside(|| tell(&outcome, &repeat, arguments, output)).err();
+                }
+                if let Some(result) = &mut result {
+                    result.add(&outcome, repeat);
                 }
             }
         });
@@ -89,19 +102,26 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     if !arguments.ci && summary.scenarios() > 0 {
         memory.write()?;
     }
-    if let Some(problem) = problem {
-        return Err(problem);
-    }
     if summary.scenarios() == 0 {
         return Err(Failure::Usage(format!("no scenario has the tag {}", arguments.tag.join(" or "))));
     }
-    match arguments.format {
-        Format::Human => output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?,
-        Format::Json => output.write(&format!("{:#}\n", json::report(&reported, &summary, recipe.seed)))?,
+    // Files, too, are for somebody else than who closed the pipe.
+    let result = result.map(|result| result.finish(&summary));
+    let written = result.as_ref().map_or(Ok(()), |result| arguments.reports.write_files(result));
+    if let Some(problem) = problem {
+        return Err(problem);
     }
+    let human = arguments.reports.format == ReportFormat::Human;
+    if human {
+        output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?;
+    }
+    if let Some(result) = &result {
+        arguments.reports.say(result, output)?;
+    }
+    written?;
     let simulated = matches!(arguments.world, World::Sim | World::All);
     let whole = simulated && arguments.which.filter.is_none() && arguments.tag.is_empty() && !arguments.last_failed;
-    if whole && arguments.format == Format::Human && recipe.snapshots != SnapshotMode::Off {
+    if whole && human && recipe.snapshots != SnapshotMode::Off {
         tell_stale(arguments, &targets, output)?;
     }
     Ok(summary.exit_code())
@@ -136,26 +156,31 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
             false => SnapshotMode::Compare { propose: !arguments.ci },
         },
         snapshot_folder: arguments.snapshots.clone(),
-        keep_traces: arguments.trace.is_some(),
+        // A result tells what each device went through.
+        keep_traces: arguments.trace.is_some() || arguments.reports.need_result(),
     })
 }
 
-fn tell(
-    outcome: &Outcome,
-    arguments: &Run,
-    output: &mut Output,
-    reported: &mut Vec<serde_json::Value>,
-) -> Result<(), Failure> {
+fn about(arguments: &Run, recipe: &Recipe, all: &[Target]) -> Result<About, Failure> {
+    Ok(About {
+        command: "run",
+        corpus: corpus::identity(all)?,
+        implementation: Implementation::reference(),
+        profile: Profile::strict(),
+        worlds: worlds(arguments.world).to_vec(),
+        seed: recipe.seed,
+        seeds: recipe.seeds,
+    })
+}
+
+fn tell(outcome: &Outcome, repeat: &str, arguments: &Run, output: &mut Output) -> Result<(), Failure> {
     if let (Some(path), Some(trace)) = (&arguments.trace, &outcome.trace) {
         file::write_whole(path, |to| trace::json::write(trace, to))?;
     }
-    match arguments.format {
-        Format::Json => reported.push(json::outcome(outcome)),
-        Format::Human => {
-            output.write(&terminal::line(outcome, output.page))?;
-            output.write(&terminal::details(outcome, output.page))?;
-            output.flush()?;
-        }
+    if arguments.reports.format == ReportFormat::Human {
+        output.write(&terminal::line(outcome, output.page))?;
+        output.write(&terminal::details_repeated_by(outcome, repeat, output.page))?;
+        output.flush()?;
     }
     Ok(())
 }

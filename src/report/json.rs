@@ -1,4 +1,5 @@
-//! Outcomes for programs: one JSON object with a version, whose fields keep their meaning within it.
+//! Outcomes for programs, for commands that make no `result` yet: one JSON object with a version, whose fields keep their
+//! meaning within it.
 
 use serde_json::{Value, json};
 

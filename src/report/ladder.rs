@@ -1,11 +1,14 @@
-//! A sequence diagram in text: the last things that happened to a few devices, up to the one that matters.
+//! A sequence diagram: the last things that happened to a few devices, up to the one that matters.
 //!
-//! Each device and the server has a narrow lane; an arrow ends where a message arrived, or in an `x` where it never did.
-//! What was said stands to the right, in the words of the snapshots. Unlike a snapshot it shows the traffic of sessions
-//! too: a failure often begins there.
+//! Each device and the server has a lane; an arrow ends where a message arrived, or in an `x` where it never did. What was
+//! said is in the words of the snapshots. Unlike a snapshot it shows the traffic of sessions too: a failure often begins
+//! there. [`Ladder`] is what a diagram says; [`Ladder::text`] draws it with characters, and `svg` with lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, Reply};
@@ -18,19 +21,72 @@ use crate::trace::{Moment, Occurrence, Stage, Trace};
 
 /// How many devices have a lane.
 const LANES_MAX: usize = 4;
-/// How many lines a diagram has.
-const ROWS_MAX: usize = 18;
+/// How many rows a diagram has.
+const ROWS_MAX: usize = 24;
+/// How many of them, the last, are drawn with characters: a terminal shows no more at a glance.
+const TEXT_ROWS_MAX: usize = 18;
 /// The narrowest words, however narrow the page.
 const LABEL_MIN: usize = 24;
 /// The narrowest lane.
 const LANE_MIN: usize = 8;
 
-/// One line: who speaks, who hears it, and the words.
+/// A sequence diagram.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ladder {
+    /// The names of devices, and `server`, from left to right.
+    pub lanes: Vec<String>,
+    /// What happened, oldest first.
+    pub rows: Vec<Rung>,
+}
+
+/// One row of a diagram: who speaks, who hears it, and the words.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rung {
+    /// When, in nanoseconds since the run began.
+    pub at_nanos: u64,
+    /// From which lane, as an index.
+    pub from: usize,
+    /// To which lane; the same one for what a lane does by itself.
+    pub to: usize,
+    /// How it ends.
+    pub mark: Mark,
+    /// What is said or done.
+    pub label: String,
+}
+
+/// How a row of a diagram ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mark {
+    /// A message arrives.
+    Arrives,
+    /// A message or a connection is lost.
+    Lost,
+    /// An application calls, is answered or hears something, without a message that would show it.
+    Acts,
+    /// A fault, or its end.
+    Changes,
+}
+
+impl Mark {
+    const fn character(self) -> char {
+        match self {
+            Self::Arrives => '>',
+            Self::Lost => 'x',
+            Self::Acts => 'o',
+            Self::Changes => '!',
+        }
+    }
+}
+
+/// One row, as it is found.
 struct Row {
     at: Instant,
     from: Lane,
     to: Lane,
-    mark: char,
+    mark: Mark,
     label: String,
 }
 
@@ -42,9 +98,9 @@ enum Lane {
 }
 
 /// The diagram of what happened to some devices (to the first of the plan, if none are named) up to and including a
-/// moment (to the end of the body, if none is named), at most `width` characters wide.
+/// moment (to the end of the body, if none is named).
 #[must_use]
-pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>, width: usize) -> String {
+pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>) -> Ladder {
     let mut devices: Vec<DeviceIndex> = match devices {
         [] => trace.plan.device_indices().take(LANES_MAX).collect(),
         some => some.iter().copied().collect::<BTreeSet<_>>().into_iter().take(LANES_MAX).collect(),
@@ -61,7 +117,22 @@ pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>, widt
     }
     devices.sort_unstable();
     let rows = rows(trace, &devices, end);
-    draw(trace, &devices, &rows, width)
+    // The server stands between the first device and the others: most arrows are then short.
+    let mut lanes: Vec<Lane> = devices.iter().map(|device| Lane::Device(*device)).collect();
+    lanes.insert(1.min(lanes.len()), Lane::Server);
+    let name = |lane: &Lane| match lane {
+        Lane::Device(device) => trace.plan.device(*device).name.to_string(),
+        Lane::Server => "server".to_owned(),
+    };
+    let place = |wanted: Lane| lanes.iter().position(|lane| *lane == wanted).unwrap_or(0);
+    let rung = |row: Row| Rung {
+        at_nanos: row.at.as_nanos(),
+        from: place(row.from),
+        to: place(row.to),
+        mark: row.mark,
+        label: row.label,
+    };
+    Ladder { lanes: lanes.iter().map(name).collect(), rows: rows.into_iter().map(rung).collect() }
 }
 
 fn body_end(trace: &Trace) -> usize {
@@ -119,13 +190,13 @@ fn row(trace: &Trace, words: &Words<'_>, memory: &Memory, devices: &[DeviceIndex
     let one = |lane, mark, label| Some(Row { at: moment.at, from: lane, to: lane, mark, label });
     match &moment.what {
         Occurrence::Called { device, content, .. } if shown(device) => {
-            one(Lane::Device(*device), 'o', format!("calls {}", words.call(content).text))
+            one(Lane::Device(*device), Mark::Acts, format!("calls {}", words.call(content).text))
         }
         Occurrence::Returned { device, call, result } if shown(device) && !came_with_a_message(trace, index) => {
-            one(Lane::Device(*device), 'o', returned(words, memory, *device, *call, result))
+            one(Lane::Device(*device), Mark::Acts, returned(words, memory, *device, *call, result))
         }
         Occurrence::Heard { device, event } if shown(device) && !came_with_a_message(trace, index) => {
-            one(Lane::Device(*device), 'o', format!("hears {}", words.event(event).text))
+            one(Lane::Device(*device), Mark::Acts, format!("hears {}", words.event(event).text))
         }
         Occurrence::DeviceSent { device, connection, message, .. } if shown(device) => {
             let arrived = trace.moments[index..].iter().any(|later| {
@@ -133,19 +204,31 @@ fn row(trace: &Trace, words: &Words<'_>, memory: &Memory, devices: &[DeviceIndex
                     if on == connection && got == message)
             });
             let label = format!("{} is lost", from_client(message));
-            (!arrived).then_some(Row { at: moment.at, from: Lane::Device(*device), to: Lane::Server, mark: 'x', label })
+            (!arrived).then_some(Row {
+                at: moment.at,
+                from: Lane::Device(*device),
+                to: Lane::Server,
+                mark: Mark::Lost,
+                label,
+            })
         }
         Occurrence::ServerReceived { device, message, .. } if shown(device) => Some(Row {
             at: moment.at,
             from: Lane::Device(*device),
             to: Lane::Server,
-            mark: '>',
+            mark: Mark::Arrives,
             label: from_client(message),
         }),
         Occurrence::ServerSent { device, connection, message } if shown(device) => {
             let lost = !arrives_at_device(trace, index, *connection, message);
             let label = format!("{} is lost", from_server(memory, *device, message));
-            lost.then_some(Row { at: moment.at, from: Lane::Server, to: Lane::Device(*device), mark: 'x', label })
+            lost.then_some(Row {
+                at: moment.at,
+                from: Lane::Server,
+                to: Lane::Device(*device),
+                mark: Mark::Lost,
+                label,
+            })
         }
         Occurrence::DeviceReceived { device, message, .. } if shown(device) => {
             let label = match handed_on(trace, index).map(|handed| &handed.what) {
@@ -153,22 +236,24 @@ fn row(trace: &Trace, words: &Words<'_>, memory: &Memory, devices: &[DeviceIndex
                 Some(Occurrence::Returned { call, result, .. }) => returned(words, memory, *device, *call, result),
                 _ => from_server(memory, *device, message),
             };
-            Some(Row { at: moment.at, from: Lane::Server, to: Lane::Device(*device), mark: '>', label })
+            Some(Row { at: moment.at, from: Lane::Server, to: Lane::Device(*device), mark: Mark::Arrives, label })
         }
         Occurrence::DeviceLost { device, .. } if shown(device) => {
-            one(Lane::Device(*device), 'x', "loses its connection".to_owned())
+            one(Lane::Device(*device), Mark::Lost, "loses its connection".to_owned())
         }
         Occurrence::ServerLost { device, .. } if shown(device) => {
-            one(Lane::Server, 'x', format!("loses {}", words.device(*device).text))
+            one(Lane::Server, Mark::Lost, format!("loses {}", words.device(*device).text))
         }
         Occurrence::ServerClosed { device, .. } if shown(device) => {
-            one(Lane::Server, 'x', format!("closes the connection of {}", words.device(*device).text))
+            one(Lane::Server, Mark::Lost, format!("closes the connection of {}", words.device(*device).text))
         }
         Occurrence::DeviceChanged { device, change } if shown(device) => {
-            one(Lane::Device(*device), '!', change_verb(*change).to_owned())
+            one(Lane::Device(*device), Mark::Changes, change_verb(*change).to_owned())
         }
-        Occurrence::ServerCrashed => one(Lane::Server, '!', "crashes".to_owned()),
-        Occurrence::ServerStarted { records } => one(Lane::Server, '!', format!("starts from {records} records")),
+        Occurrence::ServerCrashed => one(Lane::Server, Mark::Changes, "crashes".to_owned()),
+        Occurrence::ServerStarted { records } => {
+            one(Lane::Server, Mark::Changes, format!("starts from {records} records"))
+        }
         _ => None,
     }
 }
@@ -246,68 +331,64 @@ fn from_server(memory: &Memory, device: DeviceIndex, message: &ServerMessage) ->
     }
 }
 
-/// Lanes to the left, words to the right.
-fn draw(trace: &Trace, devices: &[DeviceIndex], rows: &[Row], width: usize) -> String {
-    // The server stands between the first device and the others: most arrows are then short.
-    let mut lanes: Vec<Lane> = devices.iter().map(|device| Lane::Device(*device)).collect();
-    lanes.insert(1.min(lanes.len()), Lane::Server);
-    let names: Vec<String> = lanes
-        .iter()
-        .map(|lane| match lane {
-            Lane::Device(device) => trace.plan.device(*device).name.to_string(),
-            Lane::Server => "server".to_owned(),
-        })
-        .collect();
-    let widths: Vec<usize> = names.iter().map(|name| (name.chars().count() + 2).max(LANE_MIN)).collect();
-    let end = widths.iter().sum::<usize>();
-    // A lane's line runs under the middle of its name.
-    let mut left = 0;
-    let mut centres = Vec::new();
-    for (name, width) in names.iter().zip(&widths) {
-        centres.push(left + name.chars().count() / 2);
-        left += width;
-    }
-    let mut text = format!("{:>9}  ", "");
-    for (name, width) in names.iter().zip(&widths) {
-        text.push_str(&format!("{name:<width$}"));
-    }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    let mut lanes_alone = vec![' '; end.min(centres.last().map_or(end, |last| last + 3))];
-    for centre in &centres {
-        lanes_alone[*centre] = '|';
-    }
-    let mut before = None;
-    for row in rows {
-        let mut cells = lanes_alone.clone();
-        let place = |wanted: Lane| lanes.iter().position(|lane| *lane == wanted).map_or(0, |index| centres[index]);
-        let (from, to) = (place(row.from), place(row.to));
-        for cell in &mut cells[from.min(to)..from.max(to)] {
-            *cell = '-';
+impl Ladder {
+    /// The diagram with characters, at most `width` of them wide: lanes to the left, words to the right.
+    #[must_use]
+    pub fn text(&self, width: usize) -> String {
+        let names = &self.lanes;
+        let widths: Vec<usize> = names.iter().map(|name| (name.chars().count() + 2).max(LANE_MIN)).collect();
+        let end = widths.iter().sum::<usize>();
+        // A lane's line runs under the middle of its name.
+        let mut left = 0;
+        let mut centres = Vec::new();
+        for (name, width) in names.iter().zip(&widths) {
+            centres.push(left + name.chars().count() / 2);
+            left += width;
         }
-        cells[to] = match row.mark {
-            '>' if to < from => '<',
-            mark => mark,
-        };
-        if from != to {
-            cells[from] = '+';
+        let mut text = format!("{:>9}  ", "");
+        for (name, width) in names.iter().zip(&widths) {
+            text.push_str(&format!("{name:<width$}"));
         }
-        // A time that is that of the line above is not said again.
-        let time = if before == Some(row.at) { String::new() } else { seconds(row.at) };
-        before = Some(row.at);
-        let start = format!("{time:>9}  {}", cells.into_iter().collect::<String>());
-        let room = width.saturating_sub(start.chars().count()).max(LABEL_MIN);
-        let mut label = wrapped(&row.label, room).into_iter();
-        text.push_str(&format!("{start}{}\n", label.next().unwrap_or_default()));
-        for more in label {
-            text.push_str(&format!("{:>9}  {}  {more}\n", "", lanes_alone.iter().collect::<String>()));
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        let mut lanes_alone = vec![' '; end.min(centres.last().map_or(end, |last| last + 3))];
+        for centre in &centres {
+            lanes_alone[*centre] = '|';
         }
+        let mut before = None;
+        for row in &self.rows[self.rows.len().saturating_sub(TEXT_ROWS_MAX)..] {
+            let mut cells = lanes_alone.clone();
+            // A diagram may come from a saved file, whose author is not held to anything.
+            let (Some(from), Some(to)) = (centres.get(row.from), centres.get(row.to)) else { continue };
+            let (from, to) = (*from, *to);
+            for cell in &mut cells[from.min(to)..from.max(to)] {
+                *cell = '-';
+            }
+            cells[to] = match row.mark {
+                Mark::Arrives if to < from => '<',
+                mark => mark.character(),
+            };
+            if from != to {
+                cells[from] = '+';
+            }
+            // A time that is that of the line above is not said again.
+            let at = Instant::from_nanos(row.at_nanos);
+            let time = if before == Some(at) { String::new() } else { seconds(at) };
+            before = Some(at);
+            let start = format!("{time:>9}  {}", cells.into_iter().collect::<String>());
+            let room = width.saturating_sub(start.chars().count()).max(LABEL_MIN);
+            let mut label = wrapped(&row.label, room).into_iter();
+            text.push_str(&format!("{start}{}\n", label.next().unwrap_or_default()));
+            for more in label {
+                text.push_str(&format!("{:>9}  {}  {more}\n", "", lanes_alone.iter().collect::<String>()));
+            }
+        }
+        text
     }
-    text
 }
 
 /// The words in lines of at most `room` characters, as far as single words allow; later lines are indented by two.
-fn wrapped(label: &str, room: usize) -> Vec<String> {
+pub(super) fn wrapped(label: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
     for word in label.split(' ') {
         let room = if lines.len() == 1 { room } else { room - 2 };

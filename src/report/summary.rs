@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::plan::{RequirementId, WorldName};
+use super::terminal;
+use crate::plan::RequirementId;
 use crate::run::{Extent, Outcome, SnapshotOutcome, Verdict};
 
 /// The sum of the outcomes of a run.
@@ -21,15 +22,20 @@ pub struct Summary {
     pub new_snapshots: u64,
     /// How many snapshots were recorded.
     pub recorded_snapshots: u64,
-    /// The paths of what did not end well, with the seed and the world that show it.
-    pub failed: Vec<(String, crate::seed::Seed, WorldName)>,
+    /// The commands that repeat what did not end well.
+    pub failed: Vec<String>,
     /// How long it took on the wall; the caller knows.
     pub wall: Duration,
 }
 
 impl Summary {
-    /// Counts one more outcome.
+    /// Counts one more outcome of `convoke run`.
     pub fn add(&mut self, outcome: &Outcome) {
+        self.add_repeated_by(outcome, &terminal::repeat(&outcome.path, outcome.seed.0, outcome.world));
+    }
+
+    /// Counts one more outcome, which this command repeats.
+    pub fn add_repeated_by(&mut self, outcome: &Outcome, repeat: &str) {
         *self.verdicts.entry(outcome.verdict).or_default() += 1;
         self.runs += outcome.seeds_run;
         self.extent = self.extent.and(outcome.extent);
@@ -43,7 +49,7 @@ impl Summary {
                 self.covered.extend(outcome.covers.iter().cloned());
             }
         } else {
-            self.failed.push((outcome.path.clone(), outcome.seed, outcome.world));
+            self.failed.push(repeat.to_owned());
         }
     }
 

@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
 use super::ladder::ladder;
+use super::result::RequirementVerdict;
 use super::summary::Summary;
 use crate::check::{Difference, Finding};
 use crate::plan::{Place, Source, WorldName};
@@ -35,7 +36,7 @@ pub struct Page {
 }
 
 impl Page {
-    fn paint(self, style: Style, text: &str) -> String {
+    pub(super) fn paint(self, style: Style, text: &str) -> String {
         if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
@@ -76,10 +77,28 @@ const fn verdict_style(verdict: Verdict) -> Style {
     }
 }
 
+pub(super) const fn requirement_style(verdict: RequirementVerdict) -> Style {
+    match verdict {
+        RequirementVerdict::Pass => GOOD,
+        RequirementVerdict::Fail => BAD,
+        RequirementVerdict::NotShown => QUIET,
+        RequirementVerdict::KnownFailure
+        | RequirementVerdict::Waived
+        | RequirementVerdict::Inconclusive
+        | RequirementVerdict::Unsupported => ODD,
+    }
+}
+
 /// What a scenario that did not end well needs to be understood: the author's line, what was nearest to it, what the
-/// devices concerned went through, and the command that shows it again. Empty when all is well.
+/// devices concerned went through, and the command of `convoke run` that shows it again. Empty when all is well.
 #[must_use]
 pub fn details(outcome: &Outcome, page: Page) -> String {
+    details_repeated_by(outcome, &repeat(&outcome.path, outcome.seed.0, outcome.world), page)
+}
+
+/// The same, with another command that shows it again.
+#[must_use]
+pub fn details_repeated_by(outcome: &Outcome, repeat: &str, page: Page) -> String {
     let mut text = String::new();
     match &outcome.problem {
         Some(Problem::Scenario(diagnostics)) => {
@@ -111,30 +130,30 @@ pub fn details(outcome: &Outcome, page: Page) -> String {
     }
     text.push_str(&snapshot(outcome, page));
     if matches!(outcome.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::HarnessError) {
-        let _ = writeln!(
-            text,
-            "\n{} {}",
-            page.paint(STRONG, "repeat it:"),
-            repeat(&outcome.path, outcome.seed.0, outcome.world)
-        );
+        let _ = writeln!(text, "\n{} {repeat}", page.paint(STRONG, "repeat it:"));
     }
     text.push('\n');
     text
 }
 
-/// The command that shows an outcome again.
+/// The command that shows an outcome of `convoke run` again.
 #[must_use]
 pub fn repeat(path: &str, seed: u64, world: WorldName) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@%+=,".contains(c);
-    let path = match path.chars().all(plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
-    };
     let world = match world {
         WorldName::Sim => String::new(),
         other => format!(" --world {}", other.name()),
     };
-    format!("convoke run {path} --seed {seed}{world}")
+    format!("convoke run {} --seed {seed}{world}", shell_word(path))
+}
+
+/// A text as one word of a shell, quoted where it needs to be.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@%+=,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 fn renderer(page: Page) -> Renderer {
@@ -242,7 +261,7 @@ pub fn snapshot_diff(recorded: &str, proposed: &str, page: Page) -> String {
 }
 
 fn diagram(trace: &Trace, finding: &Finding, page: Page) -> String {
-    let diagram = ladder(trace, &finding.devices, finding.moment, page.width.saturating_sub(2));
+    let diagram = ladder(trace, &finding.devices, finding.moment).text(page.width.saturating_sub(2));
     let mut text = format!("\n  {}\n", page.paint(STRONG, "what happened"));
     for line in diagram.lines() {
         let _ = writeln!(text, "  {line}");
@@ -279,8 +298,8 @@ pub fn summary(summary: &Summary, first_seed: u64, page: Page) -> String {
     }
     if !summary.failed.is_empty() {
         let _ = writeln!(text, "\n{}", page.paint(BAD, "not well:"));
-        for (path, seed, world) in &summary.failed {
-            let _ = writeln!(text, "  {}", repeat(path, seed.0, *world));
+        for repeat in &summary.failed {
+            let _ = writeln!(text, "  {repeat}");
         }
     }
     text

@@ -1,12 +1,15 @@
 //! Which scenarios a user means: files, and folders with everything below them.
 //!
-//! A folder's files come sorted by name, so that every machine runs and reports them in the same order.
+//! A folder's files come sorted by name, so that every machine runs and reports them in the same order. The [`Corpus`] that
+//! they make has an identity, by which two results are known to be of the same scenarios.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use super::Target;
-use crate::file::FileError;
+use crate::file::{self, FileError};
 
 /// Why there is nothing to run.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,64 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<Target>, CorpusError> {
         }
     }
     Ok(targets)
+}
+
+/// The file beside scenarios that says which version of them it is.
+const VERSION: &str = "VERSION";
+
+/// Which scenarios these are: what a result says of them, so that another can be held against it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Corpus {
+    /// What the file `VERSION` in the first folder says, if there is one.
+    pub version: Option<String>,
+    /// SHA-256, in hexadecimal, over the name below its folder and the content of every file, in order.
+    pub hash: String,
+    /// How many files there are.
+    pub files: usize,
+}
+
+impl Corpus {
+    /// Of these names and contents.
+    #[must_use]
+    pub fn of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Self {
+        let mut hash = Sha256::new();
+        let mut count = 0;
+        for (name, content) in files {
+            // With their lengths, no two lists of files are the same bytes.
+            for part in [name.as_bytes(), content] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+            count += 1;
+        }
+        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { version: None, hash, files: count }
+    }
+}
+
+/// The identity of the scenarios in these files. A file that can't be read counts as empty: that it can't is told where it
+/// is to be run.
+///
+/// # Errors
+/// When there is a file `VERSION` that can't be read.
+pub fn identity(targets: &[Target]) -> Result<Corpus, FileError> {
+    let files: Vec<(String, Vec<u8>)> =
+        targets.iter().map(|target| (name_below(target), fs::read(&target.path).unwrap_or_default())).collect();
+    let corpus = Corpus::of(files.iter().map(|(name, content)| (name.as_str(), content.as_slice())));
+    let version = match targets.first().filter(|first| first.root.is_dir()) {
+        Some(first) => file::read_if_there(&first.root.join(VERSION))?,
+        None => None,
+    };
+    let first_line = |text: String| text.lines().next().map(|line| line.trim().to_owned());
+    Ok(Corpus { version: version.and_then(first_line), ..corpus })
+}
+
+/// The name of a scenario below the folder that the user named, which is the same wherever that folder stands.
+#[must_use]
+pub fn name_below(target: &Target) -> String {
+    let below = target.path.strip_prefix(&target.root).unwrap_or(&target.path);
+    let below = if below.as_os_str().is_empty() { target.path.file_name().map_or(below, Path::new) } else { below };
+    below.to_string_lossy().replace('\\', "/")
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), FileError> {

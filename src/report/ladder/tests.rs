@@ -10,7 +10,7 @@ fn arrows_end_where_messages_arrive() {
     let message = ServerMessage::Event { seq: 9, event: receive("bob").into() };
     let lost = Occurrence::ServerSent { device: bob, connection: ConnectionNo(1), message };
     let trace = recorder.at(50, lost).trace();
-    insta::assert_snapshot!(ladder(&trace, &[bob], None, 80), @r"
+    insta::assert_snapshot!(ladder(&trace, &[bob], None).text(80), @r"
                alice.web  server  bob.phone
         0.000      o         |        |  calls inviteUsers r1 [bob] timeout 60
                    |         |        |    extensionInfo(6 bytes)

@@ -1,0 +1,162 @@
+//! What a run showed of each requirement, over all scenarios that claim it or break it.
+//!
+//! A requirement is broken when a finding names it, whoever claims it. It is shown when a scenario that claims it had
+//! nothing to say against it; a scenario that fails for another reason shows nothing of what it claims. A snapshot that
+//! differs breaks no requirement: it says that something is not as it was, not that it is wrong.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{GroupResult, Profile, RequirementResult, ScenarioResult};
+use crate::protocol::requirements::{GROUPS, Requirement};
+use crate::run::Verdict;
+
+/// What a run showed of a requirement.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum RequirementVerdict {
+    /// No scenario that was run claims it.
+    #[serde(rename = "not shown")]
+    NotShown,
+    /// The world or the implementation can't enact what would show it.
+    #[serde(rename = "unsupported")]
+    Unsupported,
+    /// The scenarios that claim it say nothing either way.
+    #[serde(rename = "inconclusive")]
+    Inconclusive,
+    /// It was shown.
+    #[serde(rename = "pass")]
+    Pass,
+    /// The profile waives it.
+    #[serde(rename = "waived")]
+    Waived,
+    /// It is broken, as the list of known failures says.
+    #[serde(rename = "known failure")]
+    KnownFailure,
+    /// It is broken.
+    #[serde(rename = "fail")]
+    Fail,
+}
+
+impl RequirementVerdict {
+    /// All of them, in the order in which reports show them.
+    pub const ALL: [Self; 7] = [
+        Self::Fail,
+        Self::KnownFailure,
+        Self::Inconclusive,
+        Self::Unsupported,
+        Self::Waived,
+        Self::NotShown,
+        Self::Pass,
+    ];
+
+    /// As reports say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotShown => "not shown",
+            Self::Unsupported => "unsupported",
+            Self::Inconclusive => "inconclusive",
+            Self::Pass => "pass",
+            Self::Waived => "waived",
+            Self::KnownFailure => "known failure",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// Which scenarios have to do with a requirement.
+#[derive(Default)]
+struct About<'s> {
+    claimed_by: Vec<&'s ScenarioResult>,
+    broken_by: Vec<&'s ScenarioResult>,
+}
+
+/// Every requirement of the catalogue, by group.
+pub(super) fn requirements(scenarios: &[ScenarioResult], profile: &Profile) -> Vec<GroupResult> {
+    let mut about: BTreeMap<&str, About<'_>> = BTreeMap::new();
+    for scenario in scenarios {
+        for id in &scenario.covers {
+            about.entry(id).or_default().claimed_by.push(scenario);
+        }
+        for id in broken(scenario) {
+            let broken_by = &mut about.entry(id).or_default().broken_by;
+            if !broken_by.last().is_some_and(|last| std::ptr::eq(*last, scenario)) {
+                broken_by.push(scenario);
+            }
+        }
+    }
+    let nothing = About::default();
+    let one = |requirement: &Requirement| {
+        let about = about.get(requirement.id).unwrap_or(&nothing);
+        RequirementResult {
+            id: requirement.id.to_owned(),
+            level: if requirement.definition { "definition" } else { requirement.level.name() }.to_owned(),
+            basis: requirement.basis.name().to_owned(),
+            subject: requirement.subject.name().to_owned(),
+            boundary: requirement.boundary.name().to_owned(),
+            text: requirement.plain_text(),
+            verdict: verdict(requirement.id, about, profile),
+            claimed_by: paths(&about.claimed_by),
+            broken_by: paths(&about.broken_by),
+        }
+    };
+    GROUPS
+        .iter()
+        .map(|group| GroupResult {
+            prefix: group.prefix.to_owned(),
+            title: group.title.to_owned(),
+            requirements: group.requirements.iter().map(one).collect(),
+        })
+        .collect()
+}
+
+/// The paths, each once: a scenario may have been enacted in several worlds.
+fn paths(scenarios: &[&ScenarioResult]) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for scenario in scenarios {
+        if !paths.contains(&scenario.path) {
+            paths.push(scenario.path.clone());
+        }
+    }
+    paths
+}
+
+/// The requirements that a scenario shows broken. A finding that names none counts against everything that the scenario
+/// claims: its author meant them.
+fn broken(scenario: &ScenarioResult) -> impl Iterator<Item = &str> {
+    let named = scenario.findings.iter().flat_map(|finding| &finding.requirements);
+    let claimed = scenario.covers.iter().filter(|_| names_none(scenario));
+    named.chain(claimed).map(String::as_str)
+}
+
+fn names_none(scenario: &ScenarioResult) -> bool {
+    scenario.findings.iter().any(|finding| finding.requirements.is_empty())
+}
+
+fn verdict(id: &str, about: &About<'_>, profile: &Profile) -> RequirementVerdict {
+    if profile.waived.iter().any(|waived| waived.requirement == id) {
+        return RequirementVerdict::Waived;
+    }
+    let claims = about.claimed_by.iter().map(|scenario| shown_by(id, scenario));
+    let breaks = about.broken_by.iter().map(|scenario| match scenario.verdict {
+        Verdict::KnownFailure => RequirementVerdict::KnownFailure,
+        _ => RequirementVerdict::Fail,
+    });
+    claims.chain(breaks).max().unwrap_or(RequirementVerdict::NotShown)
+}
+
+/// What a scenario that claims a requirement shows of it, if it doesn't break it.
+fn shown_by(id: &str, scenario: &ScenarioResult) -> RequirementVerdict {
+    let said_nothing = scenario.empty_claims.iter().any(|empty| empty.requirement == id);
+    match scenario.verdict {
+        Verdict::Pass | Verdict::NonStrict | Verdict::UnexpectedPass => RequirementVerdict::Pass,
+        Verdict::Unsupported => RequirementVerdict::Unsupported,
+        // Only the snapshot differs.
+        Verdict::Fail if scenario.findings.is_empty() && !said_nothing => RequirementVerdict::Pass,
+        // Another of its claims is empty.
+        Verdict::Inconclusive if !scenario.empty_claims.is_empty() && !said_nothing => RequirementVerdict::Pass,
+        _ => RequirementVerdict::Inconclusive,
+    }
+}
