@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable
 
 from arguments import Bounds
-from codes import InvitationStatus
+from codes import Code, InvitationStatus, Refused, Role
 from room import Entry, Room, Session
 from service import Json, Service
 
@@ -164,3 +164,50 @@ class ListForStrangers(Service):
 
     def visible_entries(self, caller: Session, room: Room) -> list[Entry]:
         return list(room.entries.values())
+
+
+@fault("expiries-by-place")
+class ExpiriesByPlace(Service):
+    """TMO-3: calls that became due together, while the server was down, end in the order of the list."""
+
+    def expire_due(self) -> None:
+        due = [item for item in self.deadlines if item[0] <= self.now and self.is_due_to_expire(*item)]
+        for *_, room, entry in sorted(due, key=lambda item: (item[1], item[2])):
+            self.expire(room, entry)
+
+
+@fault("member-count-from-before")
+class MemberCountFromBefore(Service):
+    """EVT-8: who enters is not counted yet in what its own entry tells."""
+
+    entering: Room | None = None
+
+    def enter(self, by: Session, room: Room) -> None:
+        self.entering = room
+        super().enter(by, room)
+        self.entering = None
+
+    def room_info(self, room: Room) -> Json:
+        info = super().room_info(room)
+        return info | {"roomMemberCount": info["roomMemberCount"] - (room is self.entering)}
+
+
+@fault("seat-needed-to-move")
+class SeatNeededToMove(Service):
+    """ROOM-8: in a full room nobody can go on from another of its devices."""
+
+    def move_member(self, to: Session, room: Room) -> None:
+        if room.is_full():
+            raise Refused(Code.ROOM_USER_FULL, "the room is full")
+        super().move_member(to, room)
+
+
+@fault("hand-over-backwards")
+class HandOverBackwards(Service):
+    """EVT-1: a hand-over names the new owner first, so that for a moment there are two."""
+
+    def change_user_role(self, caller: Session, room: Room, user_id: str, user_role: Role) -> Json:
+        before = len(self.out)
+        result = super().change_user_role(caller, room, user_id, user_role)
+        self.out[before:] = self.out[before:][::-1]
+        return result
