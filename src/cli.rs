@@ -11,6 +11,8 @@ mod reports;
 mod args;
 mod clock;
 mod completions;
+#[cfg(feature = "net")]
+mod crashes;
 mod explain;
 mod init;
 mod judge;
@@ -98,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Init(arguments) => init::init(&arguments, &mut output),
         #[cfg(feature = "net")]
         Command::Serve(arguments) => serve::serve(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Crashes(arguments) => crashes::crashes(&arguments, &mut output),
         Command::Completions(arguments) => completions::completions(&arguments, &mut output),
     };
     let code = match ending.and_then(|code| output.flush().map(|()| code).map_err(Failure::from)) {

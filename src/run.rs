@@ -4,6 +4,8 @@
 //! business. It reads no clock: the caller hands one in, for the timings alone.
 
 pub mod corpus;
+#[cfg(feature = "net")]
+pub mod crashes;
 pub mod fingerprint;
 pub mod guard;
 pub mod sweep;
@@ -420,7 +422,7 @@ fn enact(plan: &Arc<Plan>, recipe: &Recipe, cast: &dyn Cast) -> Result<Trace, Wo
         #[cfg(feature = "net")]
         WorldName::Turmoil => turmoil::run(&Arc::new(plan.without_times())),
         #[cfg(feature = "net")]
-        WorldName::Live => live::run(&Arc::new(plan.without_times()), live::SCALE),
+        WorldName::Live => live::run(&Arc::new(plan.without_times()), live::Options::default()),
         #[cfg(not(feature = "net"))]
         WorldName::Turmoil | WorldName::Live => {
             let reason = "this convoke was built without the feature `net`".to_owned();

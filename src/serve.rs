@@ -20,17 +20,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{Sink, Stream, StreamExt};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::journal::{DiskJournal, Found, OpenError};
+use self::journal::{DiskJournal, Found, LateJournal, OpenError};
 use self::metrics::Metrics;
 use self::patience::{PatientListener, Peer};
 use self::user_sig::UserSigKey;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::message::Login;
 use crate::protocol::service::{Service, ServiceConfig};
-use crate::protocol::vocabulary::{ApiError, ErrorCode};
+use crate::protocol::vocabulary::{ApiError, ErrorCode, UserId};
 use crate::time::Instant;
 use crate::world::driver::frames::{self, Frame, FrameError, FrameSink, SUBPROTOCOL};
 use crate::world::driver::server::{Authenticator, Journal, JournalError, ServerHandle, ServerSetup, server};
@@ -49,12 +50,39 @@ pub struct ServeConfig {
     pub data: Option<PathBuf>,
     /// Who may log in.
     pub authentication: Authentication,
+    /// The accounts that exist; without them whoever logs in has one.
+    pub accounts: Option<Vec<Account>>,
     /// The protocol's bounds.
     pub bounds: Bounds,
     /// Whether the token buckets of SEC-6 are on.
     pub rate_limits: bool,
     /// The driver's bounds.
     pub limits: DriverLimits,
+    /// After how many records the journal is bounded by a checkpoint.
+    pub checkpoint_every: u64,
+    /// What is to go wrong, for tests of those who are to find it.
+    pub fault: Option<Fault>,
+}
+
+/// An account that exists.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Account {
+    /// Its id.
+    pub user_id: UserId,
+    /// The display name.
+    #[serde(default)]
+    pub user_name: Arc<str>,
+    /// The address of its picture.
+    #[serde(default)]
+    pub avatar_url: Arc<str>,
+}
+
+/// Something that goes wrong on demand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Each commit is said to be durable and is written with the next one: a crash loses the last.
+    LosesLastCommit,
 }
 
 /// Who may log in.
@@ -149,10 +177,15 @@ impl Bound {
             Some(found) => {
                 // TMO-6: the time while down counts by the wall clock, and never negatively.
                 let clock = Clock::starting_at(now.max(found.latest));
-                (Some(Box::new(found.journal) as Box<dyn Journal>), found.records, clock)
+                let journal: Box<dyn Journal> = match config.fault {
+                    Some(Fault::LosesLastCommit) => Box::new(LateJournal::new(found.journal)),
+                    None => Box::new(found.journal),
+                };
+                (Some(journal), found.records, clock)
             }
             None => (None, Vec::new(), Clock::starting_at(now)),
         };
+        let accounts = config.accounts.clone().unwrap_or_default().into_iter();
         let (stop_sender, stopping) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let grace = std_duration(config.limits.login_patience);
@@ -160,9 +193,9 @@ impl Bound {
             service: Service::new(ServiceConfig {
                 bounds: config.bounds.clone(),
                 rate_limits: config.rate_limits,
-                accounts: Vec::new(),
-                open_accounts: true,
-                checkpoint_every: journal.is_some().then_some(10_000),
+                open_accounts: config.accounts.is_none(),
+                accounts: accounts.map(|one| (one.user_id, one.user_name, one.avatar_url)).collect(),
+                checkpoint_every: journal.is_some().then_some(config.checkpoint_every),
             }),
             records,
             entropy,

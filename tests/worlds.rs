@@ -1,17 +1,19 @@
 //! The worlds over the real IO driver: what turmoil can enact ends well there, and nobody hears another story than in the
-//! simulator; the same seed gives the same run in two processes; real sockets carry the same scenarios.
+//! simulator; the same seed gives the same run in two processes; and a server process on real sockets tells that story, too.
 #![cfg(all(feature = "cli", feature = "net"))]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use convoke::check;
-use convoke::plan::{Plan, WorldName};
+use convoke::plan::{Action, Plan, Step, WorldName};
 use convoke::run::{OWN_SEED, Target, corpus, plan};
+use convoke::trace::outside::Vantage;
 use convoke::trace::{Occurrence, Trace};
-use convoke::world::{WorldError, sim, turmoil};
+use convoke::world::{WorldError, live, sim, turmoil};
 
 /// What each device hears of each call, in order: the invitation events by device, room instance and invitee.
 type Story = BTreeMap<String, Vec<&'static str>>;
@@ -105,17 +107,51 @@ fn two_processes_record_the_same_traces_over_turmoil() {
     assert_eq!(alone, together);
 }
 
-#[test]
-fn real_sockets_carry_the_same_scenarios() {
-    let paths = [
-        "scenarios/cancel/inviter-cancels.yaml",
-        "scenarios/answer/accept-then-enter.yaml",
-        "scenarios/timeout/both-sides-hear-of-it.yaml",
-        "scenarios/faults/restart-gives-a-suspended-device-a-full-window.yaml",
-    ];
-    for (path, verdict, _) in outcomes("live", &paths, "4") {
-        assert_eq!(verdict, "pass", "{path}");
+/// What is wrong with a run of a scenario in real time, if it can be enacted there.
+fn live_problems(name: &str, plan: &Plan) -> Option<(Vec<String>, bool)> {
+    let plan = Arc::new(plan.without_times());
+    let there = match live::run(&plan, live::Options::default()) {
+        Ok(trace) => trace,
+        Err(WorldError::Unsupported { .. }) => return None,
+        Err(error) => return Some((vec![error.to_string()], false)),
+    };
+    assert!(matches!(there.vantage, Vantage::Devices { .. }), "the server is another process");
+    let here = sim::run(&plan).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut problems: Vec<String> = check::judge(&there).findings.into_iter().map(|finding| finding.message).collect();
+    // What several devices do at one instant comes in any order.
+    let several = |step: &Step| matches!(&step.action, Action::Call { devices, .. } if devices.len() > 1);
+    if story(&here) != story(&there) && !plan.steps.iter().any(several) {
+        problems.push(format!("{:?} in sim, {:?} here", story(&here), story(&there)));
     }
+    let dies = there.moments.iter().any(|moment| moment.what == Occurrence::ServerCrashed);
+    Some((problems, dies))
+}
+
+#[test]
+fn a_server_process_tells_the_simulators_story() {
+    let mut plans: Vec<(String, Plan)> = scenarios();
+    plans.retain(|(_, plan)| plan.worlds.is_empty() || plan.worlds.contains(&WorldName::Live));
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    // Real time mostly passes in waiting.
+    std::thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                while let Some((name, plan)) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Some((problems, dies)) = live_problems(name, plan) {
+                        done.lock().unwrap().push((name, problems, dies));
+                    }
+                }
+            });
+        }
+    });
+    let done = done.into_inner().unwrap();
+    let wrong: Vec<_> = done.iter().filter(|(_, problems, _)| !problems.is_empty()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let enacted = done.len();
+    assert!(enacted >= 120, "only {enacted} scenarios can be enacted in real time");
+    let killed = done.iter().filter(|(.., dies)| *dies).count();
+    assert!(killed >= 8, "only in {killed} scenarios the server is killed");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "net")]
 use std::net::SocketAddr;
+#[cfg(feature = "net")]
+use std::num::NonZeroU32;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -44,6 +46,9 @@ pub(super) enum Command {
     /// Serve the reference implementation over WebSocket, and over lines of JSON, to clients of any origin
     #[cfg(feature = "net")]
     Serve(Serve),
+    /// Kill the reference server again and again under load, and check that it loses and repeats nothing
+    #[cfg(feature = "net")]
+    Crashes(Crashes),
     /// Print a script that completes the commands in a shell
     Completions(Completions),
 }
@@ -81,7 +86,7 @@ pub(super) struct Run {
     /// Run each scenario under this many seeds in a row
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) seeds: NonZeroU64,
-    /// How many runs go on at once [default: one for each processor]
+    /// How many runs go on at once [default: one for each processor, and 16 in the world live]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// Begin nothing more after the first scenario that does not end well
@@ -337,6 +342,10 @@ pub(super) struct Serve {
     /// Let everybody log in as anybody; only on a loopback address
     #[arg(long)]
     pub(super) insecure_any_user: bool,
+    /// The accounts that exist, as a JSON list of objects with userId and, if wanted, userName and avatarUrl; without it
+    /// whoever logs in has one
+    #[arg(long, value_name = "FILE")]
+    pub(super) accounts: Option<PathBuf>,
     /// Set a bound of the protocol, such as resume_window=10s; may be given more than once
     #[arg(long = "bound", value_name = "NAME=VALUE")]
     pub(super) bounds: Vec<String>,
@@ -352,6 +361,42 @@ pub(super) struct Serve {
     /// How long a connection may take to log in, for tests
     #[arg(long, value_name = "DURATION", hide = true)]
     pub(super) login_patience: Option<String>,
+    /// After how many records the journal is bounded by a checkpoint, for tests
+    #[arg(long, value_name = "N", default_value = "10000", hide = true)]
+    pub(super) checkpoint_every: NonZeroU64,
+    /// Stop when standard input ends, so that no server outlives who started it
+    #[arg(long, hide = true)]
+    pub(super) until_input_ends: bool,
+    /// Do something wrong, to try those who are to find it
+    #[arg(long, value_enum, hide = true)]
+    pub(super) fault: Option<Fault>,
+}
+
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Fault {
+    /// A crash loses the last commit that was said to be durable
+    LosesLastCommit,
+}
+
+#[cfg(feature = "net")]
+#[derive(Args, Debug)]
+pub(super) struct Crashes {
+    /// How often the server is killed
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub(super) kills: NonZeroU32,
+    /// The number that decides what is called, and when the server is killed [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<Seed>,
+    /// Save the trace over all lives of the server, unredacted
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+    /// How to say what came of it
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+    /// Let the server do something wrong, to try the checks
+    #[arg(long, value_enum, hide = true)]
+    pub(super) fault: Option<Fault>,
 }
 
 #[cfg(feature = "net")]

@@ -11,22 +11,30 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How far a sweep has come.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
+    /// What is counted.
+    what: &'static str,
     watched: bool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { bar: None, watched: io::stderr().is_terminal() }
+        Self::of("runs")
     }
 
-    /// `done` of `all` runs are over, `since` after the beginning.
+    /// Of something else than runs.
+    pub(super) fn of(what: &'static str) -> Self {
+        Self { bar: None, what, watched: io::stderr().is_terminal() }
+    }
+
+    /// `done` of `all` are over, `since` after the beginning.
     pub(super) fn advance(&mut self, done: u64, all: u64, since: Duration) {
         if !self.watched || (self.bar.is_none() && since < PATIENCE) {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {eta} left")
-                .expect("the template is a constant");
+            let style =
+                ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {}, {{eta}} left", self.what))
+                    .expect("the template is made of constants");
             ProgressBar::new(all).with_style(style)
         });
         bar.set_position(done);

@@ -19,6 +19,9 @@ use crate::scenario::Scenario;
 use crate::snapshot::{self, Snapshot};
 use crate::trace;
 
+/// How many runs in real time a processor bears at once.
+const LIVE_JOBS: usize = 16;
+
 /// The scenarios that the arguments name.
 pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {
     chosen(corpus::find(&which.paths)?, which)
@@ -63,8 +66,7 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     let tagged = |scenario: &Scenario| {
         arguments.tag.is_empty() || scenario.tags.iter().any(|tag| arguments.tag.contains(&tag.value))
     };
-    let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-    let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &tagged };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut summary = Summary::default();
     let mut result = match arguments.reports.need_result() {
         true => Some(Builder::new(about(arguments, &recipe, &all)?)),
@@ -74,6 +76,10 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     let mut ended_badly = BTreeSet::new();
     for world in worlds(arguments.world) {
         let recipe = Recipe { world: *world, ..recipe.clone() };
+        // Where time is real, a run mostly waits.
+        let usual = if *world == WorldName::Live { processors * LIVE_JOBS } else { processors };
+        let jobs = arguments.jobs.map_or(usual, usize::from);
+        let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &tagged };
         let mut progress = Progress::new();
         sweep(&targets, &recipe, &how, |news| match news {
             News::Runs(done, all) => progress.advance(done, all, clock()),

@@ -3,6 +3,7 @@
 //! Turns arguments into a configuration, says where to connect, and ends on a signal. What a server does is in
 //! [`crate::serve`].
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,14 +12,14 @@ use std::time::Duration as Wait;
 
 use tokio::sync::oneshot;
 
-use super::args::{LogFormat, LogLevel, Serve};
+use super::args::{Fault, LogFormat, LogLevel, Serve};
 use super::output::Output;
 use super::{Ending, Failure};
 use crate::protocol::bounds::{BoundValue, Bounds};
 use crate::scenario::expression::{Expression, Measure};
 use crate::serve::journal::OpenError;
 use crate::serve::user_sig::UserSigKey;
-use crate::serve::{Authentication, Bound, PATH, ServeConfig, ServeError, bind};
+use crate::serve::{self, Account, Authentication, Bound, PATH, ServeConfig, ServeError, bind};
 use crate::time::Duration;
 use crate::world::driver::DriverLimits;
 
@@ -38,7 +39,7 @@ pub(super) fn serve(arguments: &Serve, output: &mut Output) -> Ending {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(broken)?;
     let ending = runtime.block_on(async {
         // Before anybody can know that it runs, so that no signal ends it without the journal.
-        let stop = signals().map_err(broken)?;
+        let stop = signals(arguments.until_input_ends).map_err(broken)?;
         let bound = bind(config).await.map_err(failure)?;
         if arguments.insecure_any_user {
             output.warn("--insecure-any-user: everybody who reaches this machine's loopback can log in as anybody");
@@ -53,7 +54,11 @@ pub(super) fn serve(arguments: &Serve, output: &mut Output) -> Ending {
 }
 
 fn config(arguments: &Serve) -> Result<ServeConfig, Failure> {
-    let mut limits = DriverLimits::default();
+    let bounds = bounds(&arguments.bounds)?;
+    // REC-1: how long a dead link can go unnoticed is a bound like others. Two signs of life fit into it.
+    let idle_max = bounds.keep_alive_bound;
+    let ping_every = Duration::from_nanos(idle_max.as_nanos() / 3);
+    let mut limits = DriverLimits { idle_max, ping_every, ..DriverLimits::default() };
     if let Some(text) = &arguments.login_patience {
         limits.login_patience = match value("--login-patience", text, Measure::Duration)? {
             BoundValue::Duration(duration) => duration,
@@ -65,9 +70,14 @@ fn config(arguments: &Serve) -> Result<ServeConfig, Failure> {
         listen_lines: arguments.listen_lines,
         data: arguments.data.clone(),
         authentication: authentication(arguments)?,
-        bounds: bounds(&arguments.bounds)?,
+        accounts: arguments.accounts.as_deref().map(accounts).transpose()?,
+        bounds,
         rate_limits: !arguments.no_rate_limits,
         limits,
+        checkpoint_every: arguments.checkpoint_every.get(),
+        fault: arguments.fault.map(|fault| match fault {
+            Fault::LosesLastCommit => serve::Fault::LosesLastCommit,
+        }),
     })
 }
 
@@ -119,6 +129,22 @@ fn read_secret(file: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::Usage(words));
     }
     Ok(bytes)
+}
+
+/// The accounts of a file.
+fn accounts(file: &Path) -> Result<Vec<Account>, Failure> {
+    let usage = |reason: String| {
+        let words = "; write a JSON list, such as [{\"userId\": \"alice\", \"userName\": \"Alice\"}]";
+        Failure::Usage(format!("the accounts in {} can't be read: {reason}{words}", file.display()))
+    };
+    let text = fs::read(file).map_err(|error| usage(error.to_string()))?;
+    let accounts: Vec<Account> = serde_json::from_slice(&text).map_err(|error| usage(error.to_string()))?;
+    let mut known = BTreeSet::new();
+    match accounts.iter().find(|account| account.user_id.as_str().is_empty() || !known.insert(&account.user_id)) {
+        Some(account) if account.user_id.as_str().is_empty() => Err(usage("an account has no id".to_owned())),
+        Some(account) => Err(usage(format!("the account `{}` is there twice", account.user_id))),
+        None => Ok(accounts),
+    }
 }
 
 fn bounds(settings: &[String]) -> Result<Bounds, Failure> {
@@ -213,12 +239,25 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Resolves on the first signal to stop. The second one ends the process at once.
-fn signals() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+/// Resolves on the first signal to stop, or at the end of the input if that means it. The second signal ends the process
+/// at once.
+fn signals(until_input_ends: bool) -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut signals = Signals::new()?;
     let (sender, first) = oneshot::channel();
+    let (input, mut input_ends) = oneshot::channel();
+    if until_input_ends {
+        // A thread of its own, which nobody waits for. What comes is nobody's; an input that can't be read has ended.
+        std::thread::spawn(move || {
+            drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+            let _ = input.send(());
+        });
+    }
     tokio::spawn(async move {
-        signals.next().await;
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            Ok(()) = &mut input_ends => {}
+        }
         let _ = sender.send(());
         signals.next().await;
         std::process::exit(INTERRUPTED);

@@ -202,5 +202,26 @@ impl DiskJournal {
     }
 }
 
+/// A journal that lies: it says that records are durable, and writes them with those that come next. Whoever claims to find
+/// lost commits is tried with it.
+pub struct LateJournal {
+    journal: DiskJournal,
+    late: Vec<Arc<Record>>,
+}
+
+impl LateJournal {
+    pub(super) fn new(journal: DiskJournal) -> Self {
+        Self { journal, late: Vec::new() }
+    }
+}
+
+impl Journal for LateJournal {
+    fn append(&mut self, records: &[Arc<Record>]) -> Result<(), JournalError> {
+        self.journal.append(&self.late)?;
+        self.late = records.to_vec();
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests;

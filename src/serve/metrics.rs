@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use crate::protocol::event::PushHint;
 use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
 use crate::protocol::vocabulary::EventName;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::world::driver::server::Observer;
 
 /// The upper bounds of the buckets of the commit latency, in microseconds.
@@ -18,6 +18,7 @@ const BUCKETS: [u64; 10] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 
 #[derive(Default)]
 pub struct Metrics {
     connections: AtomicI64,
+    deadline_pending: AtomicBool,
     connections_total: AtomicU64,
     sessions_begun: AtomicU64,
     sessions_resumed: AtomicU64,
@@ -49,6 +50,8 @@ impl Metrics {
             "Logins that resumed a session.",
             count(&self.sessions_resumed),
         );
+        let pending = i64::from(self.deadline_pending.load(Ordering::Relaxed));
+        one("gauge", "convoke_deadline_pending", "1 while a call will time out or a session end by itself.", pending);
         one("counter", "convoke_push_hints_total", "Push notifications asked for.", count(&self.push_hints));
         one("counter", "convoke_records_total", "Records made durable.", count(&self.records));
         let events = self.events.lock().expect("no holder panics");
@@ -153,5 +156,9 @@ impl Observer for Metrics {
         self.commits.lock().expect("no holder panics")[bucket] += 1;
         self.commit_micros.fetch_add(micros, Ordering::Relaxed);
         self.records.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    fn waits(&self, until: Option<Instant>) {
+        self.deadline_pending.store(until.is_some(), Ordering::Relaxed);
     }
 }

@@ -7,7 +7,7 @@
 pub(super) mod book;
 pub(super) mod line;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::book::Book;
@@ -20,7 +20,6 @@ use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::device::DeviceInput;
 use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
-use crate::trace::outside::Vantage;
 use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
 /// What a world does when a step asks for it.
@@ -72,6 +71,12 @@ pub(super) fn latency_max(plan: &Plan) -> Duration {
     links.map(latency).max().unwrap_or(Duration::ZERO)
 }
 
+/// For how long nothing must be recorded before what was done counts as having had its effects.
+const SILENCE: Duration = Duration::from_millis(15);
+
+/// For how long a step waits for that at the most: some calls are answered only by steps to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A plan that is being carried out.
 pub(super) struct Enactment {
     plan: Arc<Plan>,
@@ -87,6 +92,13 @@ pub(super) struct Enactment {
     server_is_up: bool,
     /// For how long nothing must happen before nothing more will.
     settle: Duration,
+    /// The real time that tells two steps apart, where a busy machine must not: one that comes so much later than another
+    /// waits for the effects of that.
+    grain: Option<Duration>,
+    /// When the last step of a known time was to begin.
+    last_absolute: Instant,
+    /// The calls that have not returned.
+    open_calls: BTreeSet<(DeviceIndex, CallNo)>,
     /// Something is sure to happen before then, on the world's clock: a dead link will be noticed.
     restless_until: Instant,
 }
@@ -100,6 +112,8 @@ struct DeviceState {
     held: bool,
     /// Whether its network is gone without the server being told.
     vanished: bool,
+    /// Whether its network is gone.
+    offline: bool,
 }
 
 /// How far it has come.
@@ -124,6 +138,7 @@ impl Enactment {
             partitioned: false,
             held: false,
             vanished: false,
+            offline: false,
         };
         Self {
             plan: plan.clone(),
@@ -136,13 +151,22 @@ impl Enactment {
             devices: plan.devices.iter().map(|_| state()).collect(),
             server_is_up: false,
             settle,
+            grain: None,
+            last_absolute: Instant::START,
+            open_calls: BTreeSet::new(),
             restless_until: Instant::START,
         }
     }
 
+    /// Lets a step of a known time that is so much later than another wait for the effects of that, however busy the
+    /// machine is.
+    pub(super) fn patiently(self, grain: Duration) -> Self {
+        Self { grain: Some(grain), ..self }
+    }
+
     /// What was recorded.
     pub(super) fn trace(&self) -> Trace {
-        Trace { plan: self.plan.clone(), vantage: Vantage::Server, moments: self.book.take() }
+        Trace { plan: self.plan.clone(), vantage: self.book.vantage(), moments: self.book.take() }
     }
 
     /// Does what is to be done now. True when the run is over.
@@ -307,6 +331,7 @@ impl Enactment {
             let set_off = match what {
                 Occurrence::Heard { device, event } => self.triggers.on_heard(&event.event, device),
                 Occurrence::Returned { device, call, result } => {
+                    self.open_calls.remove(&(device, call));
                     if let Ok(Reply::List(page)) = &result {
                         self.devices[device.index()].cursor = page.cursor.clone();
                         if self.part == Part::FinalLists && !page.cursor.as_str().is_empty() {
@@ -335,15 +360,27 @@ impl Enactment {
     fn next_due(&mut self) -> Option<usize> {
         let now = self.book.now();
         let causal = self.due.first_key_value().map(|((at, _), _)| *at).filter(|at| *at <= now);
-        let absolute = self.triggers.next_absolute().filter(|(at, _)| *at <= now);
+        let absolute = self.triggers.next_absolute().filter(|(at, _)| *at <= now && self.is_its_turn(*at, now));
         match (absolute, causal) {
             (Some((at, step)), causal) if causal.is_none_or(|causal| at <= causal) => {
                 self.triggers.take_absolute();
+                self.last_absolute = at;
                 Some(step)
             }
             (_, Some(_)) => self.due.pop_first().map(|(_, step)| step),
             _ => None,
         }
+    }
+
+    /// Whether a step of a known time may begin: what came before it, and not together with it, must have had its effects.
+    fn is_its_turn(&self, at: Instant, now: Instant) -> bool {
+        let Some(grain) = self.grain else { return true };
+        if at.since(self.last_absolute) < grain || now.since(at) >= PATIENCE {
+            return true;
+        }
+        let away = |device: DeviceIndex| self.devices[device.index()].offline || !self.devices[device.index()].alive;
+        let waiting = self.open_calls.iter().map(|(device, _)| *device).filter(|device| !away(*device));
+        self.book.is_settled(waiting, away, SILENCE)
     }
 
     // ---- what steps do -------------------------------------------------------------------------------------------
@@ -390,6 +427,7 @@ impl Enactment {
                     self.changed(*device, DeviceChange::Killed);
                     self.devices[device.index()].alive = false;
                     self.book.killed(*device);
+                    self.open_calls.retain(|(caller, _)| caller != device);
                     hands.kill(*device);
                 }
             }
@@ -446,6 +484,7 @@ impl Enactment {
         let call = CallNo(state.calls);
         self.triggers.called(device, call, content.operation());
         self.book.record(Occurrence::Called { device, call, content: content.clone(), step });
+        self.open_calls.insert((device, call));
         hands.tell(device, Command::Input(DeviceInput::Call { call, content }));
     }
 
@@ -469,6 +508,7 @@ impl Enactment {
         for device in devices {
             self.changed(*device, DeviceChange::Offline);
             self.devices[device.index()].vanished |= !noticed;
+            self.devices[device.index()].offline = true;
             hands.tell(*device, Command::Offline);
         }
     }
@@ -479,6 +519,7 @@ impl Enactment {
         for device in devices {
             self.changed(*device, DeviceChange::Online);
             self.devices[device.index()].vanished = false;
+            self.devices[device.index()].offline = false;
         }
         if !vanished.is_empty() {
             hands.mend(&vanished);

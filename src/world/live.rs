@@ -1,32 +1,38 @@
-//! Real sockets and real time: the reference devices against the reference server, over loopback.
+//! Real sockets and real time: the reference devices against `convoke serve`, over loopback.
 //!
 //! A plan's times are scaled by one factor, the service's windows with them, so that a ring of a minute takes seconds. What
 //! depends on less than [`GRAIN`] of real time without a causal step is unsupported: a busy machine would decide it. The
-//! server runs in this process, and dies with everything it has in memory; only its records outlive it. The network is the
-//! machine's own: it cuts, holds and delays nothing.
+//! server is a process of its own, which a crash ends by SIGKILL; only what is in its data folder outlives it. So it is
+//! seen from outside, at the devices' ends of the wire. The network is the machine's own: it cuts, holds and delays nothing.
+
+mod server;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
 
 use super::WorldError;
 use super::driver::device::{Command, Connection, Connector};
 use super::driver::frames::FrameError;
-use super::driver::{Clock, std_duration};
+use super::driver::{Clock, DriverLimits, std_duration};
 use super::enact::book::{Book, Time};
-use super::enact::line::{Disk, Ends};
+use super::enact::line::Ends;
 use super::enact::{Enactment, Hands, limits, refuse, unsupported};
 use crate::plan::{Action, DeviceIndex, Direction, Link, Place, Plan, Step, Trigger, When};
 use crate::protocol::call::Call;
 use crate::time::{Duration, Instant};
 use crate::trace::Trace;
+use crate::trace::outside::Vantage;
+
+pub use self::server::ServerFault;
+use self::server::ServerProcess;
 
 /// How much shorter time is than the plan's, unless told.
-pub const SCALE: Scale = Scale(20);
+pub const SCALE: Scale = Scale(10);
 
 /// What two things must be apart in real time to be told apart, where nothing but time orders them.
 pub const GRAIN: Duration = Duration::from_millis(50);
@@ -39,6 +45,18 @@ pub const DEVICES_MAX: usize = 50;
 
 /// For how long nothing must happen before nothing more will: several times what a busy machine needs for a message.
 const SETTLE: Duration = Duration::from_millis(700);
+
+/// What a message may take on a machine that is busy with many runs.
+const TRANSIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a load may take, in real time.
+pub const LOAD_TIME_MAX: Duration = Duration::from_secs(3600);
+
+/// The pauses between attempts to connect, at the least and at the most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+
+/// How long to wait before the server is asked again what it waits for.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How many commands may wait for a device.
 const COMMANDS_MAX: usize = 4096;
@@ -62,32 +80,65 @@ impl Scale {
     }
 }
 
+/// How a plan is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How much shorter time is than the plan's.
+    pub scale: Scale,
+    /// Whether nothing hangs on the order of what comes close together: a load of calls, which only the always-checks
+    /// judge. Then nothing is refused for being close, and the run may be longer.
+    pub is_load: bool,
+    /// After how many records the server writes a checkpoint.
+    pub checkpoint_every: u64,
+    /// What the server does wrong, if it is to do something wrong.
+    pub fault: Option<ServerFault>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { scale: SCALE, is_load: false, checkpoint_every: 10_000, fault: None }
+    }
+}
+
 /// Carries a plan out. The trace holds the scaled plan: it is judged by the times at which things were to happen.
 ///
 /// # Errors
 /// [`WorldError::Unsupported`] where this world can't enact the plan; else when the setup is refused, or the machine gives
-/// no sockets.
-pub fn run(plan: &Arc<Plan>, scale: Scale) -> Result<Trace, WorldError> {
-    refuse(plan)?;
-    let plan = Arc::new(scaled(plan, scale)?);
-    refuse_here(&plan)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| WorldError::Broken(error.to_string()))?;
-    runtime.block_on(enact(&plan))
+/// no sockets or no processes.
+pub fn run(plan: &Arc<Plan>, options: Options) -> Result<Trace, WorldError> {
+    run_watched(plan, options, &mut |_| {})
 }
 
-async fn enact(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
+/// The same, telling on its way how much time of the run is over.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(plan: &Arc<Plan>, options: Options, watch: &mut dyn FnMut(Duration)) -> Result<Trace, WorldError> {
+    refuse(plan)?;
+    let plan = Arc::new(scaled(plan, options.scale)?);
+    refuse_here(&plan, options.is_load)?;
+    let broken = |error: std::io::Error| WorldError::Broken(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    runtime.block_on(enact(&plan, options, watch))
+}
+
+async fn enact(plan: &Arc<Plan>, options: Options, watch: &mut dyn FnMut(Duration)) -> Result<Trace, WorldError> {
     let clock = Clock::starting_at(Instant::START);
-    let book = Book::new(plan.devices.len(), Time::Runs(clock));
-    let ends = Ends { plan: plan.clone(), book: book.clone(), limits: limits(plan) };
-    let mut machine = Machine::new(ends, clock);
+    let book = Book::new(plan.devices.len(), Time::Runs(clock), Vantage::Devices { transit_max: TRANSIT_MAX });
+    // A server that is started by a process is away for longer than a task: who looks often does not miss it.
+    let limits = DriverLimits { backoff_min: BACKOFF.0, backoff_max: BACKOFF.1, ..limits(plan) };
+    let ends = Ends { plan: plan.clone(), book: book.clone(), limits };
+    let server = ServerProcess::new(plan, &options)?;
+    let mut machine = Machine::new(ends, clock, server);
     let mut enactment = Enactment::new(plan, &book, SETTLE);
-    let end = clock.when(Instant::START + REAL_TIME_MAX);
+    if !options.is_load {
+        enactment = enactment.patiently(GRAIN);
+    }
+    let longest = if options.is_load { LOAD_TIME_MAX } else { REAL_TIME_MAX };
+    let end = clock.when(Instant::START + longest);
     loop {
         let over = enactment.advance(&mut machine)?;
-        if let Some(error) = machine.error.take() {
+        if let Some(error) = machine.failed() {
             return Err(error);
         }
         if over {
@@ -97,11 +148,15 @@ async fn enact(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
         if now > end {
             return Err(too_long(Place::default()));
         }
+        watch(book.now().since(Instant::START));
+        machine.ask_server();
         // Quiet is nobody's news: it is looked for now and then.
         let soon = now + std_duration(Duration::from_millis(20));
         let next = enactment.next_step().zip(book.began());
         let next = next.map(|(at, began)| clock.when(began + at.since(Instant::START)));
-        let wake = next.map_or(soon, |next| next.min(soon));
+        // One whose time has come waits for something.
+        let a_little = now + std_duration(Duration::from_millis(2));
+        let wake = next.map_or(soon, |next| next.clamp(a_little, soon));
         tokio::select! {
             biased;
             () = book.news.notified() => {}
@@ -155,7 +210,7 @@ fn scaled(plan: &Plan, scale: Scale) -> Result<Plan, WorldError> {
 }
 
 /// What can't be done with a scaled plan.
-fn refuse_here(plan: &Plan) -> Result<(), WorldError> {
+fn refuse_here(plan: &Plan, is_load: bool) -> Result<(), WorldError> {
     if plan.devices.len() > DEVICES_MAX {
         let reason = format!("it has {} devices; {DEVICES_MAX} are the most here", plan.devices.len());
         return Err(unsupported(Place::default(), reason));
@@ -180,7 +235,7 @@ fn refuse_here(plan: &Plan) -> Result<(), WorldError> {
             _ => {}
         }
     }
-    refuse_races(plan)
+    if is_load { Ok(()) } else { refuse_races(plan) }
 }
 
 /// Refuses what only a finer clock could order: two things of known times that are closer than the grain, unless they come
@@ -250,39 +305,57 @@ fn time_of(step: &Step, earlier: &[Option<Instant>]) -> Option<Instant> {
 /// Where the server is, while it is up.
 type Address = Arc<Mutex<Option<SocketAddr>>>;
 
-/// The tasks of a run. They end with its runtime.
+/// Why the run can't go on, once something says so.
+type Failed = Arc<Mutex<Option<WorldError>>>;
+
+/// The server's process and the devices' tasks. They end with the run.
 struct Machine {
     ends: Ends,
     clock: Clock,
-    disk: Option<Disk>,
+    server: ServerProcess,
     address: Address,
-    server: Option<AbortHandle>,
-    server_lives: u64,
+    /// The task that waits for the server to be up.
+    starting: Option<AbortHandle>,
+    /// The task that asks the server what it waits for.
+    asking: Option<AbortHandle>,
     devices: BTreeMap<DeviceIndex, (mpsc::Sender<Command>, AbortHandle)>,
-    /// Why the run can't go on.
-    error: Option<WorldError>,
+    failed: Failed,
 }
 
 impl Machine {
-    fn new(ends: Ends, clock: Clock) -> Self {
-        let keeps_records = ends.plan.steps.iter().any(|step| matches!(step.action, Action::CrashServer { .. }));
+    fn new(ends: Ends, clock: Clock, server: ServerProcess) -> Self {
         Self {
             ends,
             clock,
-            disk: keeps_records.then(Disk::default),
+            server,
             address: Address::default(),
-            server: None,
-            server_lives: 0,
+            starting: None,
+            asking: None,
             devices: BTreeMap::new(),
-            error: None,
+            failed: Failed::default(),
         }
     }
 
-    fn listen(&self) -> std::io::Result<TcpListener> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener.local_addr()?);
-        TcpListener::from_std(listener)
+    fn failed(&mut self) -> Option<WorldError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.or_else(|| self.server.ended_by_itself().map(WorldError::Broken))
+    }
+
+    /// Asks the server whether it waits for a time, where all hangs on that.
+    fn ask_server(&mut self) {
+        let book = &self.ends.book;
+        if self.asking.as_ref().is_some_and(|asking| !asking.is_finished()) || !book.must_ask(SETTLE, ASK_AGAIN) {
+            return;
+        }
+        let Some(address) = *self.address.lock().unwrap_or_else(PoisonError::into_inner) else { return };
+        let (book, asked) = (book.clone(), book.world_now());
+        let asking = tokio::spawn(async move {
+            // What can't be asked now is asked again.
+            if let Ok(waits) = server::waits(address).await {
+                book.server_said(asked, waits);
+            }
+        });
+        self.asking = Some(asking.abort_handle());
     }
 }
 
@@ -306,7 +379,8 @@ impl Hands for Machine {
         if let Some((commands, _)) = self.devices.get(&device)
             && commands.try_send(command).is_err()
         {
-            self.error = Some(WorldError::Broken("a device takes no more commands".to_owned()));
+            let error = WorldError::Broken("a device takes no more commands".to_owned());
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }
 
@@ -323,39 +397,36 @@ impl Hands for Machine {
     fn release(&mut self, _devices: &[DeviceIndex]) {}
 
     fn crash_server(&mut self) {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if let Some(server) = self.server.take() {
-            server.abort();
+        if let Some(starting) = self.starting.take() {
+            starting.abort();
         }
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.server.kill();
     }
 
     fn start_server(&mut self) {
-        match self.listen() {
-            Ok(listener) => {
-                let (handle, run) = self.ends.server(self.server_lives, self.clock, self.disk.as_ref());
-                self.server_lives += 1;
-                let ends = self.ends.clone();
-                // Everything of the server belongs to this one task, and dies with it.
-                let server = tokio::spawn(async move {
-                    let mut connections = JoinSet::new();
-                    let mut run = std::pin::pin!(run);
-                    loop {
-                        tokio::select! {
-                            biased;
-                            _ = &mut run => return,
-                            accepted = listener.accept() => {
-                                let Ok((stream, from)) = accepted else { continue };
-                                let (ends, handle) = (ends.clone(), handle.clone());
-                                connections.spawn(async move { ends.accept(&handle, stream, from).await });
-                            }
-                            Some(_) = connections.join_next() => {}
-                        }
-                    }
-                });
-                self.server = Some(server.abort_handle());
+        self.ends.book.server_starts();
+        let starting = match self.server.start() {
+            Ok(greeting) => greeting,
+            Err(error) => {
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                return;
             }
-            Err(error) => self.error = Some(WorldError::Broken(format!("can't listen on loopback: {error}"))),
-        }
+        };
+        let (book, place, failed) = (self.ends.book.clone(), self.address.clone(), self.failed.clone());
+        let starting = tokio::spawn(async move {
+            match server::greeted(starting).await {
+                Ok(address) => {
+                    // The words of its last life come first.
+                    while !book.server_started() {
+                        tokio::time::sleep(std_duration(Duration::from_millis(1))).await;
+                    }
+                    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+                }
+                Err(error) => *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
+            }
+        });
+        self.starting = Some(starting.abort_handle());
     }
 }
 

@@ -27,6 +27,7 @@ use crate::plan::{Action, DeviceIndex, Direction, Latency, Link, Place, Plan, Wh
 use crate::protocol::call::Call;
 use crate::time::{Duration, Instant};
 use crate::trace::Trace;
+use crate::trace::outside::Vantage;
 
 /// How many hosts of devices there may be: a tick costs the cube of them.
 pub const HOSTS_MAX: usize = 8;
@@ -52,7 +53,7 @@ pub fn run(plan: &Arc<Plan>) -> Result<Trace, WorldError> {
     refuse(plan)?;
     refuse_here(plan)?;
     let classes = Classes::of(plan)?;
-    let book = Book::new(plan.devices.len(), Time::Told(Instant::START));
+    let book = Book::new(plan.devices.len(), Time::Told(Instant::START), Vantage::Server);
     let ends = Ends { plan: plan.clone(), book: book.clone(), limits: limits(plan) };
     let mut network = Network::new(&ends, classes);
     let mut enactment = Enactment::new(plan, &book, Duration::from_secs(1) + latency_max(plan).times(8));

@@ -3,11 +3,13 @@
 
 mod client;
 mod dial;
+mod disk;
 mod hostile;
 mod process;
 
 use std::fs;
 
+use convoke::protocol::vocabulary::ErrorCode;
 use convoke::serve::user_sig::UserSigKey;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -191,6 +193,26 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
 }
 
 #[tokio::test]
+async fn the_accounts_of_a_file_are_all_that_there_are() {
+    let folder = Folder::new("accounts");
+    fs::write(folder.0.join("accounts"), r#"[{"userId": "alice", "userName": "Alice A."}, {"userId": "bob"}]"#)
+        .unwrap();
+    let server = Server::start(&folder, "--accounts accounts");
+    let mut alice = Client::login(server.address, "alice.web").await;
+    let nobody = i64::from(ErrorCode::USER_NOT_EXIST.0);
+    let mut mallory = Client::connect(server.address).await;
+    assert_eq!(mallory.logs_in(login("mallory", "d1", "web")).await, Err(nobody));
+    alice.asks("createRoom", json!({"roomId": "r1"})).await.unwrap();
+    alice.asks("enterRoom", json!({"roomId": "r1"})).await.unwrap();
+    let info = alice.asks("fetchRoomInfo", json!({"roomId": "r1"})).await.unwrap();
+    assert_eq!(info["roomInfo"]["ownerName"], "Alice A.");
+    // Bob has an account without ever having logged in.
+    let args = |user: &str| json!({"roomId": "r1", "userIdList": [user], "timeout": 60});
+    assert!(alice.asks("inviteUsers", args("bob")).await.is_ok());
+    assert_eq!(alice.asks("inviteUsers", args("mallory")).await, Err(nobody));
+}
+
+#[tokio::test]
 async fn a_setting_of_the_protocol_is_heeded() {
     let folder = Folder::new("bound");
     let server = Server::start(&folder, "--bound ids_max=2 --bound resume_window=1h");
@@ -239,6 +261,16 @@ fn wrong_usage_is_told_with_its_mend() {
     check("--insecure-any-user --bound ids=3", &["there is no bound `ids`", "ids_max"]);
     check("--insecure-any-user --bound resume_window=10", &["resume_window=10", "unit"]);
     check("--insecure-any-user --bound ids_max=-1", &["out of range"]);
+    for (name, content, reason) in [
+        ("users.json", "alice", "expected value"),
+        ("users.json", r#"[{"user": "alice"}]"#, "unknown field `user`"),
+        ("users.json", r#"[{"userId": ""}]"#, "an account has no id"),
+        ("users.json", r#"[{"userId": "a"}, {"userId": "a"}]"#, "the account `a` is there twice"),
+    ] {
+        fs::write(folder.0.join(name), content).unwrap();
+        check("--insecure-any-user --accounts users.json", &["users.json", reason, "write a JSON list"]);
+    }
+    check("--insecure-any-user --accounts nowhere", &["nowhere", "No such file"]);
     check("--insecure-any-user --listen 127.0.0.1:0 --data thesis", &["thesis", "chapter-1", "name an empty folder"]);
     let mut twice = folder.command("--sdk-app-id 7 --secret-file secret");
     twice.env("CONVOKE_SDK_SECRET", SECRET);

@@ -17,6 +17,9 @@ use crate::protocol::vocabulary::ApiError;
 use crate::seed::Stream as Dice;
 use crate::time::Duration;
 
+/// Why a connection ends that the library itself wants no more.
+pub const LIBRARY_HUNG_UP: &str = "the library hung up";
+
 /// Both directions of one connection.
 pub type Connection = (
     Box<dyn Sink<Frame, Error = FrameError> + Send + Unpin>,
@@ -38,6 +41,8 @@ pub trait DeviceObserver: Send {
     fn connected(&mut self);
     /// No connection could be made; the driver tries again after a pause.
     fn unreachable(&mut self, _reason: &str) {}
+    /// The server says that it hangs up; that the connection is gone comes next.
+    fn hung_up(&mut self, _reason: &str) {}
     /// The connection is gone.
     fn lost(&mut self, reason: &str);
     /// The device says something.
@@ -202,7 +207,7 @@ impl<C: Connector, O: DeviceObserver> Driver<C, O> {
                         self.retry_at = None;
                         if let Some(mut open) = self.connection.take() {
                             drop(open.connection.0.send(Frame::Close("the session is over".to_owned())).await);
-                            self.observer.lost("the library hung up");
+                            self.observer.lost(LIBRARY_HUNG_UP);
                         }
                     }
                     DeviceOutput::Send(message) => {
@@ -292,7 +297,10 @@ impl<C: Connector, O: DeviceObserver> Driver<C, O> {
                 Err(error) => self.lose(&format!("the server's message can't be read: {error}")).await,
             },
             Some(Ok(Frame::Ping | Frame::Pong)) => {}
-            Some(Ok(Frame::Close(reason))) => self.lose(&format!("the server hung up: {reason}")).await,
+            Some(Ok(Frame::Close(reason))) => {
+                self.observer.hung_up(&reason);
+                self.lose(&format!("the server hung up: {reason}")).await;
+            }
             Some(Err(error)) => self.lose(&error.to_string()).await,
             None => self.lose("the server hung up").await,
         }

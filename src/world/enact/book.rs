@@ -3,6 +3,9 @@
 //!
 //! It also knows what the drivers wait for, and so whether anything more would happen. Times count from the beginning of
 //! the body; the setup is recorded at time 0, as in the simulator.
+//!
+//! A server in another process has no observer here: its boundary is then written from what the devices' observers see
+//! ([`outside`]), and what it waits for is asked of it ([`Book::server_said`]).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::super::driver::Clock;
-use super::super::driver::device::DeviceObserver;
+use super::super::driver::device::{DeviceObserver, LIBRARY_HUNG_UP};
 use super::super::driver::server::Observer;
 use crate::plan::DeviceIndex;
 use crate::protocol::Node;
@@ -21,6 +24,7 @@ use crate::protocol::event::{PushHint, StampedEvent};
 use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
 use crate::protocol::vocabulary::{ApiError, RoomId};
 use crate::time::{Duration, Instant};
+use crate::trace::outside::{self, Loss, Vantage};
 use crate::trace::{Moment, Occurrence};
 
 /// Where a world's time comes from.
@@ -49,6 +53,29 @@ struct Inner {
     addresses: BTreeMap<SocketAddr, ConnectionNo>,
     devices: Vec<Program>,
     server_waits: bool,
+    vantage: Vantage,
+    other: OtherServer,
+}
+
+/// What the book knows of a server in another process.
+#[derive(Default)]
+struct OtherServer {
+    /// Whether it runs, or has been killed while connections to it still have to end.
+    state: ServerState,
+    /// Whether a process has been started that does not listen yet.
+    starts: bool,
+    /// The connections up to this number have died with one of its lives.
+    buried: u32,
+    /// When it was last asked whether it waits for a time, and what it said.
+    said: Option<(Instant, bool)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum ServerState {
+    #[default]
+    Down,
+    Up,
+    Dying,
 }
 
 /// What the book knows of a connection.
@@ -64,12 +91,16 @@ struct Program {
     life: u32,
     connection: Option<ConnectionNo>,
     dialled: Option<ConnectionNo>,
+    /// The server has said that it hangs up.
+    hung_up: bool,
+    /// It has lost a connection that it will make again.
+    torn: bool,
     waits: bool,
     room: Option<RoomId>,
 }
 
 impl Book {
-    pub(in crate::world) fn new(devices: usize, time: Time) -> Arc<Self> {
+    pub(in crate::world) fn new(devices: usize, time: Time, vantage: Vantage) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 time,
@@ -80,6 +111,8 @@ impl Book {
                 addresses: BTreeMap::new(),
                 devices: vec![Program::default(); devices],
                 server_waits: false,
+                vantage,
+                other: OtherServer::default(),
             }),
             news: Notify::new(),
         })
@@ -136,11 +169,75 @@ impl Book {
         std::mem::take(&mut self.open().moments)
     }
 
+    /// Where the server's boundary is seen.
+    pub(in crate::world) fn vantage(&self) -> Vantage {
+        self.open().vantage
+    }
+
     /// Whether no node waits for a time, and nothing has been recorded for so long.
     pub(in crate::world) fn is_quiet(&self, settle: Duration) -> bool {
         let inner = self.open();
-        let node_waits = inner.server_waits || inner.devices.iter().any(|program| program.waits);
-        !node_waits && inner.world_now().since(inner.last) >= settle
+        let server_waits = match inner.vantage {
+            Vantage::Server => inner.server_waits,
+            Vantage::Devices { .. } => inner.other_waits(),
+        };
+        !server_waits && inner.devices_are_quiet(settle)
+    }
+
+    /// Whether what has been done so far has had its effects, as far as it will without time: the server in another process
+    /// runs or is down, who lost a connection has made it again, and nothing has been recorded for so long. `waiting` are
+    /// the devices with a network and a call under way, `away` those without a network.
+    pub(in crate::world) fn is_settled(
+        &self,
+        mut waiting: impl Iterator<Item = DeviceIndex>,
+        away: impl Fn(DeviceIndex) -> bool,
+        silence: Duration,
+    ) -> bool {
+        let inner = self.open();
+        if inner.other.starts || inner.other.state == ServerState::Dying {
+            return false;
+        }
+        let is_up = inner.other.state == ServerState::Up;
+        let torn = |(number, program): (usize, &Program)| program.torn && !away(DeviceIndex(number as u32));
+        let open = is_up && (waiting.next().is_some() || inner.devices.iter().enumerate().any(torn));
+        !open && inner.world_now().since(inner.last) >= silence
+    }
+
+    /// Whether all hangs on what the server in another process waits for, and it has to be asked: again, if what it said
+    /// is older than that.
+    pub(in crate::world) fn must_ask(&self, settle: Duration, again: Duration) -> bool {
+        let inner = self.open();
+        let asked = inner.other.said.filter(|(asked, _)| *asked >= inner.last);
+        inner.other.state == ServerState::Up
+            && inner.devices_are_quiet(settle)
+            && asked.is_none_or(|(asked, waits)| waits && inner.world_now().since(asked) >= again)
+    }
+
+    /// The server in another process was asked whether it waits for a time, then, and said so.
+    pub(in crate::world) fn server_said(&self, asked: Instant, waits: bool) {
+        self.open().other.said = Some((asked, waits));
+        self.news.notify_one();
+    }
+
+    /// A server in another process is being started.
+    pub(in crate::world) fn server_starts(&self) {
+        self.open().other.starts = true;
+    }
+
+    /// It can be connected to from now on. False while connections to its last life still stand: then it is not to be told
+    /// yet where it is.
+    pub(in crate::world) fn server_started(&self) -> bool {
+        let mut inner = self.open();
+        if inner.other.state == ServerState::Dying {
+            return false;
+        }
+        inner.other.starts = false;
+        inner.other.state = ServerState::Up;
+        // How many records it found is its own affair.
+        inner.record(Occurrence::ServerStarted { records: 0 });
+        drop(inner);
+        self.news.notify_one();
+        true
     }
 
     /// Whether nothing has been recorded for so long.
@@ -171,7 +268,19 @@ impl Book {
     pub(in crate::world) fn server_crashed(&self) {
         let mut inner = self.open();
         inner.server_waits = false;
-        inner.record(Occurrence::ServerCrashed);
+        match inner.vantage {
+            Vantage::Server => inner.record(Occurrence::ServerCrashed),
+            Vantage::Devices { .. } => {
+                inner.other.starts = false;
+                // One that did not listen yet had not begun to live, as far as anybody could see.
+                if inner.other.state == ServerState::Up {
+                    inner.other.state = ServerState::Dying;
+                    inner.other.buried = u32::try_from(inner.connections.len()).unwrap_or(u32::MAX);
+                    inner.other.said = None;
+                    inner.bury();
+                }
+            }
+        }
     }
 
     /// A device has dialled from an address.
@@ -204,13 +313,55 @@ impl Inner {
 
     fn record(&mut self, what: Occurrence) {
         self.last = self.world_now();
-        self.moments.push(Moment { at: self.now(), what });
+        let at = self.now();
+        match (&what, self.vantage) {
+            (Occurrence::DeviceSent { .. } | Occurrence::DeviceReceived { .. }, Vantage::Devices { .. }) => {
+                outside::record(&mut self.moments, at, what);
+            }
+            _ => self.moments.push(Moment { at, what }),
+        }
     }
 
     fn lost(&mut self, device: DeviceIndex) {
-        if let Some(connection) = self.devices[device.index()].connection.take() {
-            self.record(Occurrence::DeviceLost { device, connection });
+        let program = &mut self.devices[device.index()];
+        let hung_up = std::mem::take(&mut program.hung_up);
+        let Some(connection) = program.connection.take() else { return };
+        match self.vantage {
+            Vantage::Server => self.record(Occurrence::DeviceLost { device, connection }),
+            Vantage::Devices { .. } => {
+                let how = match (connection.0 <= self.other.buried, hung_up) {
+                    (true, _) => Loss::Died,
+                    (_, true) => Loss::Closed,
+                    _ => Loss::Broken,
+                };
+                self.last = self.world_now();
+                let at = self.now();
+                outside::record_loss(&mut self.moments, at, device, connection, how);
+                self.bury();
+            }
         }
+    }
+
+    /// A server that was killed is dead when nothing that it had said is under way any more.
+    fn bury(&mut self) {
+        let stands = self.devices.iter().filter_map(|program| program.connection);
+        if self.other.state == ServerState::Dying && stands.into_iter().all(|one| one.0 > self.other.buried) {
+            self.other.state = ServerState::Down;
+            self.record(Occurrence::ServerCrashed);
+        }
+    }
+
+    /// Whether a server in another process may still do something by itself.
+    fn other_waits(&self) -> bool {
+        match self.other.state {
+            ServerState::Down => self.other.starts,
+            ServerState::Dying => true,
+            ServerState::Up => !matches!(self.other.said, Some((asked, false)) if asked >= self.last),
+        }
+    }
+
+    fn devices_are_quiet(&self, settle: Duration) -> bool {
+        !self.devices.iter().any(|program| program.waits) && self.world_now().since(self.last) >= settle
     }
 
     fn owner(&self, connection: ConnectionNo) -> Option<&Link> {
@@ -261,14 +412,24 @@ impl DeviceObserver for DeviceWatch {
         self.note(|inner| {
             let Some(connection) = inner.devices[device.index()].dialled.take() else { return };
             inner.devices[device.index()].connection = Some(connection);
+            inner.devices[device.index()].hung_up = false;
+            inner.devices[device.index()].torn = false;
             inner.connections[connection.0 as usize - 1].stands = true;
             inner.record(Occurrence::Connected { device, connection });
         });
     }
 
-    fn lost(&mut self, _reason: &str) {
+    fn hung_up(&mut self, _reason: &str) {
+        self.note(|inner| inner.devices[self.device.index()].hung_up = true);
+    }
+
+    fn lost(&mut self, reason: &str) {
         let device = self.device;
-        self.note(|inner| inner.lost(device));
+        let torn = reason != LIBRARY_HUNG_UP;
+        self.note(|inner| {
+            inner.devices[device.index()].torn = torn;
+            inner.lost(device);
+        });
     }
 
     fn sent(&mut self, message: &ClientMessage) {
