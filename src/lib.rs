@@ -26,6 +26,8 @@ pub mod snapshot;
 
 pub mod run;
 
+pub mod mutant;
+
 #[cfg(feature = "net")]
 pub mod serve;
 

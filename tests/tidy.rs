@@ -22,14 +22,22 @@ const TABLE: &[(&str, &[&str])] = &[
     ("check", &["time", "protocol", "plan", "trace"]),
     ("snapshot", &["trace", "file"]),
     ("run", &["time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot"]),
-    ("report", &["time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot", "run"]),
+    (
+        "report",
+        &[
+            "time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot", "run",
+            "mutant",
+        ],
+    ),
+    // Faulty nodes around the reference's, given to a run in its place; grading them is running scenarios.
+    ("mutant", &["time", "protocol", "plan", "scenario", "world", "run"]),
     // Of the world only its driver.
     ("serve", &["time", "protocol", "world"]),
     (
         "cli",
         &[
             "time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot", "run",
-            "report", "serve",
+            "report", "serve", "mutant",
         ],
     ),
 ];

@@ -172,6 +172,14 @@ pub struct HandledRequest {
     transition: Option<Transition>,
 }
 
+impl HandledRequest {
+    /// What was asked, if there is such an operation.
+    #[must_use]
+    pub fn operation(&self) -> Option<OperationName> {
+        self.request.content.operation()
+    }
+}
+
 /// What survives a crash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Durable {
@@ -222,6 +230,11 @@ impl<L: Logic> Service<L> {
             overflowing: Vec::new(),
             effects: Effects::default(),
         }
+    }
+
+    /// The logic that it asks.
+    pub const fn logic_mut(&mut self) -> &mut L {
+        &mut self.logic
     }
 
     fn start(&mut self, now: Instant, records: &[Arc<Record>], entropy: [u8; 32], outputs: &mut Vec<ServiceOutput>) {
