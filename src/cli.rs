@@ -18,6 +18,7 @@ mod init;
 mod judge;
 mod last_failed;
 mod lint;
+mod mutants;
 mod output;
 mod progress;
 mod requirements;
@@ -95,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments, &mut output),
         Command::Review(arguments) => review::review(&arguments, &mut output),
         Command::Judge(arguments) => judge::judge(&arguments, &mut output),
+        Command::Mutants(arguments) => mutants::mutants(&arguments, &mut output),
         Command::Requirements(arguments) => requirements::requirements(&arguments, &mut output),
         Command::Schema(arguments) => schema::schema(&arguments, &mut output),
         Command::Init(arguments) => init::init(&arguments, &mut output),

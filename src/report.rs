@@ -17,5 +17,6 @@ pub mod svg;
 pub mod explain;
 pub mod json;
 pub mod ladder;
+pub mod mutants;
 pub mod summary;
 pub mod terminal;

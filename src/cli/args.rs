@@ -37,6 +37,8 @@ pub(super) enum Command {
     Review(Review),
     /// Judge a saved trace again, without running anything
     Judge(Judge),
+    /// Grade the scenarios: run them against deliberately faulty variants of the reference, and say which notice what
+    Mutants(Mutants),
     /// List what the protocol requires, and which scenarios show it
     Requirements(Requirements),
     /// Print the JSON Schema of a kind of file
@@ -232,6 +234,32 @@ pub(super) struct Compare {
     /// Write one self-contained HTML page into this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A mutant is killed by what names a requirement that it breaks: an expectation's or result's `by`, an \
+    always-check, or a claim that nothing bears out. Exit codes: 0 all are killed; 1 one is not."
+)]
+pub(super) struct Mutants {
+    #[command(flatten)]
+    pub(super) which: Which,
+    /// Only these mutants: a name, a group such as CAN, or a requirement such as CAN-6, with `*` for any text; given more
+    /// than once, any of them
+    #[arg(long, value_name = "GLOB")]
+    pub(super) mutant: Vec<String>,
+    /// Say which mutants there are, without running anything
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Stop with each mutant at the first scenario that kills it
+    #[arg(long)]
+    pub(super) first_kill: bool,
+    /// How many runs go on at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// How to say what came of it
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
 }
 
 #[derive(Args, Debug)]
