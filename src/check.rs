@@ -14,11 +14,13 @@ mod expectations;
 mod final_lists;
 mod follow;
 mod handled;
+mod hints;
 mod history;
 pub mod linearizability;
 mod list_fold;
 pub mod marks;
 mod matching;
+mod news;
 pub mod non_interference;
 mod one_outcome;
 mod payloads;
@@ -128,6 +130,8 @@ pub const CHECKS: &[AlwaysCheck] = &[
     deadlines::CHECK,
     payloads::CHECK,
     list_fold::CHECK,
+    news::CHECK,
+    hints::CHECK,
     quiescence::CHECK,
     linearizability::CHECK,
 ];

@@ -7,7 +7,7 @@ use convoke::check::{self, CHECKS, Finding};
 use convoke::plan::DeviceIndex;
 use convoke::plan::compile::compile;
 use convoke::protocol::call::{Call, InvitationPage, Reply};
-use convoke::protocol::event::{Event, Invitation, RoomInfo, StampedEvent};
+use convoke::protocol::event::{Event, Invitation, PushHint, RoomInfo, StampedEvent};
 use convoke::protocol::message::{ClientMessage, Content, ServerMessage};
 use convoke::protocol::vocabulary::{
     ApiError, ErrorCode, EventName, InvitationCode, InvitationStatus, OperationName, Revision,
@@ -680,4 +680,86 @@ fn a_refusal_that_speaks_of_a_camera_is_found() {
             response.result = Err(ApiError::new(ErrorCode::PERMISSION_DENIED, "no permission"));
         });
     });
+}
+
+#[test]
+fn a_refusal_without_words_is_found() {
+    finds("refusals", "ERR-4", |trace| {
+        let (_, answer) = request(trace, "dave.phone", OperationName::Reject, 1);
+        change_answer(trace, answer, |response| {
+            response.result = Err(ApiError::new(ErrorCode::REQUEST_ID_INVALID, ""));
+        });
+    });
+}
+
+#[test]
+fn an_application_that_hears_old_news_is_found() {
+    finds("news", "ORD-5", |trace| {
+        let alice = device(trace, "alice.web");
+        let heard = trace.moments.iter_mut().filter_map(|moment| match &mut moment.what {
+            Occurrence::Heard { device, event }
+                if *device == alice && event.event.name() == EventName::InvitationStatusChanged =>
+            {
+                Some(event)
+            }
+            _ => None,
+        });
+        for event in heard {
+            Arc::make_mut(event).stamp.as_mut().expect("it is stamped").revision = Revision(1);
+        }
+    });
+}
+
+#[test]
+fn an_application_that_is_given_an_old_page_is_found() {
+    finds("news", "REC-3", |trace| {
+        let carol = device(trace, "carol.phone");
+        for moment in &mut trace.moments {
+            if let Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } =
+                &mut moment.what
+                && *device == carol
+                && matches!(&response.result, Ok(Reply::List(page)) if !page.invitation_list.is_empty())
+            {
+                response.at.as_mut().expect("a page has a revision").revision = Revision(2);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_push_for_somebody_who_is_online_is_found() {
+    finds("hints", "REC-6", |trace| {
+        let place = place(trace, "dave.phone", EventName::ReceiveInvitation, 1);
+        let hint = PushHint {
+            user_id: "dave".into(),
+            room_id: "r1".into(),
+            room_name: "r1".into(),
+            owner_name: "alice".into(),
+            member_count: 2,
+        };
+        let at = trace.moments[place].at;
+        trace.moments.insert(place + 1, Moment { at, what: Occurrence::PushHinted(Box::new(hint)) });
+    });
+}
+
+#[test]
+fn a_batch_of_which_one_call_is_withdrawn_in_a_commit_of_its_own_is_found() {
+    // The revision of the answer is the next one's, so that nobody is answered with the commit that withdraws the call.
+    finds("revisions", "CAN-9", |trace| {
+        let (_, answer) = request(trace, "alice.web", OperationName::CancelInvitation, 1);
+        change_answer(trace, answer, |response| response.at.as_mut().expect("it has a place").revision.0 += 1);
+    });
+}
+
+#[test]
+fn an_eviction_without_a_word_is_found() {
+    let evicting = GOOD
+        .replace("dave: {devices: [phone]}", "dave: {devices: {phone: {}, new: {platform: phone, online: false}}}")
+        .replace("steps:\n", "steps:\n  - {at: 0s, device: dave.new, login: {}}\n");
+    let mut trace = run(&evicting);
+    assert!(!check::judge(&trace).findings.iter().any(|finding| finding.check == "sessions"));
+    drop_event(&mut trace, "dave.phone", EventName::KickedOffLine);
+    let findings = check::judge(&trace).findings;
+    let found = |finding: &Finding| finding.check == "sessions" && &*finding.requirements[0].0 == "DEV-9";
+    assert!(findings.iter().any(found), "{}", shown(&findings));
 }

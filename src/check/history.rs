@@ -86,7 +86,7 @@ pub(super) struct Session {
     /// Since when it has been suspended, where it is.
     suspended: Option<usize>,
     /// Whether it was the server that closed its last connection: then the session may be over.
-    cut_off: bool,
+    pub(super) cut_off: bool,
 }
 
 /// How and when a session ended.

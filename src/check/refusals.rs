@@ -12,7 +12,7 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "refusals",
     requirements: &["SEC-2", "ERR-4", "ERR-5"],
     boundary: Boundary::ServerWire,
-    promise: "every answer without a live invitation is refused in the same words, and no refusal speaks of a camera",
+    promise: "every refusal has words, those of answers without a live invitation the same, and none speaks of a camera",
     begin: || Box::new(Refusals),
 };
 
@@ -26,6 +26,13 @@ impl Check for Refusals {
         for ask in &history.asks {
             let Some((moment, answer)) = ask.answers.first() else { continue };
             let Err(error) = &answer.result else { continue };
+            if error.message.is_empty() {
+                findings.add(|| {
+                    let name = &history.plan().device(ask.device).name;
+                    let message = format!("{name} is refused with {} and without a word why", error.code);
+                    Finding::of(&CHECK, &["ERR-4"], message).seen_at(*moment).on(ask.device)
+                });
+            }
             if error.code == ErrorCode::PERMISSION_DENIED {
                 findings.add(|| {
                     let name = &history.plan().device(ask.device).name;

@@ -34,6 +34,7 @@ impl Check for Revisions {
             self.invited(scene.history, scene.attempts, scene.before, ask);
         }
         self.order_within(scene);
+        self.one_commit(scene);
         for change in scene.changes {
             let Change::Began { attempt } = change else { continue };
             // ROOM-1: one entry, and one live attempt of it.
@@ -120,6 +121,35 @@ impl Revisions {
             }
             _ => {}
         }
+    }
+
+    /// CAN-9: what one call begins or withdraws is one commit, and the answer carries its revision. Calls that begin or are
+    /// withdrawn in a commit of which no request is answered were torn out of their batch.
+    fn one_commit(&mut self, scene: &Scene<'_, '_>) {
+        let is_of_a_call = |change: &Change| match change {
+            Change::Began { .. } => true,
+            Change::Ended { end, .. } => matches!(end.how, Outcome::Cancelled | Outcome::Revoked),
+            _ => false,
+        };
+        let dissolved = scene.changes.contains(&Change::Destroyed);
+        if scene.cause.is_some() || scene.inferred || dissolved || !scene.changes.iter().any(is_of_a_call) {
+            return;
+        }
+        if !scene.history.trace.vantage.is_server() {
+            return;
+        }
+        // Whoever was never answered may have made it.
+        let unseen = |room_id| scene.history.may_have_changed_unseen(room_id, scene.when.latest);
+        if scene.before.id.is_none_or(unseen) {
+            return;
+        }
+        self.findings.add(|| {
+            let message = format!(
+                "calls begin or are withdrawn in a commit of which no request is answered ({}): a batch is one commit",
+                scene.place()
+            );
+            Finding::of(&CHECK, &["CAN-9"], message).seen_at(scene.when.latest)
+        });
     }
 
     /// ORD-5: one commit, one revision.

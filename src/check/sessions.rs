@@ -2,7 +2,7 @@
 //! sent. Judged at the server's wire, and at the device's API for duplicates and for what comes after the end.
 
 use super::follow::Followed;
-use super::history::{History, Map};
+use super::history::{History, HowEnded, Map};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::event::StampedEvent;
@@ -32,6 +32,7 @@ impl Check for Sessions {
         }
         self.resumes(history);
         self.after_the_end(history);
+        self.farewells(history);
         self.at_the_api(history);
         std::mem::take(&mut self.findings)
     }
@@ -94,6 +95,41 @@ impl Sessions {
                 }
                 kicked |= farewell;
             }
+        }
+    }
+
+    /// DEV-9: a session that had a connection until a login of another device ended it was told so on it.
+    fn farewells(&mut self, history: &History<'_>) {
+        // From the other end it can't be told from one that was lost on the way.
+        if !history.trace.vantage.is_server() {
+            return;
+        }
+        for session in &history.sessions {
+            let Some(ended) = session.ended.filter(|ended| ended.how == HowEnded::Replaced) else { continue };
+            let newer = history.sessions_of(session.user).iter().map(|newer| history.session(*newer));
+            let by_another = newer
+                .filter(|newer| newer.began == ended.when && newer.device != session.device)
+                .find(|newer| !newer.attachments.is_empty());
+            // Until then its connection stood, and it was the server that closed it, if anybody did.
+            let connected = session.attachments.last().is_some_and(|attachment| {
+                let to = attachment.to.unwrap_or(usize::MAX);
+                to >= ended.when.earliest && (session.cut_off || to >= ended.when.latest)
+            });
+            let told = session
+                .heard
+                .last()
+                .is_some_and(|number| history.deliveries[*number].name() == EventName::KickedOffLine);
+            let Some(newer) = by_another.filter(|_| connected && !told) else { continue };
+            self.findings.add(|| {
+                let name = |device: DeviceIndex| &history.plan().device(device).name;
+                let message = format!(
+                    "{} is not sent onKickedOffLine when the login of {} ends its session at {}",
+                    name(session.device),
+                    name(newer.device),
+                    history.at(ended.when.latest)
+                );
+                Finding::of(&CHECK, &["DEV-9"], message).seen_at(ended.when.latest).on(session.device)
+            });
         }
     }
 
