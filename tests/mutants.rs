@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use convoke::mutant::grade::{Depth, Fate, Suite};
-use convoke::mutant::{Mutant, equivalents};
+use convoke::mutant::{Mutant, catalogue, equivalents};
 use convoke::run::corpus;
 
 /// The scenarios below some folders of the corpus.
@@ -15,6 +15,18 @@ fn suite(folders: &[&str]) -> Suite {
 
 fn jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[test]
+fn every_mutant_is_killed_by_what_names_a_requirement_that_it_breaks() {
+    let suite = suite(&[""]);
+    let alive: Vec<String> = suite
+        .grade(&catalogue(), Depth::FirstKill, jobs(), |_, _| {})
+        .iter()
+        .filter(|grade| grade.fate() != Fate::Killed)
+        .map(|grade| format!("{} {}: {}", grade.fate().name(), grade.mutant.name, grade.mutant.fault))
+        .collect();
+    assert!(alive.is_empty(), "`convoke mutants --mutant NAME` says more:\n{}", alive.join("\n"));
 }
 
 #[test]

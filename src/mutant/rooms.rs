@@ -125,7 +125,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         part: Part::Applies(|ledger, transition| {
             let mut deeds = vec![transition.clone()];
             if let Transition::Left { room_id, user, .. } = &transition {
-                deeds.extend(calls_of(ledger, room_id, user).into_iter());
+                deeds.extend(calls_of(ledger, room_id, user));
             }
             deeds
         }),
@@ -140,7 +140,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             if let Transition::RoleChanged { room_id, user, .. } = &transition
                 && ledger.rooms.get(room_id).is_some_and(|room| room.administrators.contains(user))
             {
-                deeds.extend(calls_of(ledger, room_id, user).into_iter());
+                deeds.extend(calls_of(ledger, room_id, user));
             }
             deeds
         }),

@@ -40,17 +40,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }),
     },
     Mutant {
-        name: "timeouts-are-not-written",
-        seam: Seam::Store,
-        breaks: &["TMO-6", "TMO-4", "REC-4"],
-        fault: "Calls that have timed out time out once more after a restart.",
-        part: Part::ServerNode(|config| {
-            around(config, as_it_comes, |_, outputs| {
-                outputs.retain(|output| !persists(output, |record| matches!(record, Record::Expired { .. })));
-            })
-        }),
-    },
-    Mutant {
         name: "losses-are-not-written",
         seam: Seam::Store,
         breaks: &["REC-4", "REC-1", "TERM-1"],

@@ -109,8 +109,11 @@ pub(super) struct DeviceMemory {
     /// Rooms that the device has asked to enter.
     pub(super) entering: BTreeSet<RoomId>,
     /// How often each handler was registered, and what it removes.
-    pub(super) handlers: BTreeMap<(EventName, Arc<str>), (u32, Vec<Arc<str>>)>,
+    pub(super) handlers: BTreeMap<(EventName, Arc<str>), Registered>,
 }
+
+/// How often a handler was registered, and what it removes.
+pub(super) type Registered = (u32, Vec<Arc<str>>);
 
 /// Changes an input.
 pub(super) type DeviceInputs = fn(&mut DeviceMemory, DeviceInput) -> DeviceInput;
