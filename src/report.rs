@@ -15,7 +15,6 @@ pub mod svg;
 
 // What is told on the way.
 pub mod explain;
-pub mod json;
 pub mod ladder;
 pub mod mutants;
 pub mod summary;
