@@ -18,6 +18,8 @@ pub struct DriverLimits {
     pub outbox_max: usize,
     /// How many inputs may wait for the server before connections stop reading.
     pub inputs_max: usize,
+    /// How many of those may be of one connection, so that nobody waits long behind another.
+    pub inputs_each_max: usize,
     /// How many inputs one commit of the journal may gather.
     pub batch_max: usize,
     /// The longest frame that is read, in bytes.
@@ -39,6 +41,7 @@ impl Default for DriverLimits {
         Self {
             outbox_max: 4096,
             inputs_max: 4096,
+            inputs_each_max: 64,
             batch_max: 512,
             frame_bytes_max: crate::protocol::codec::MESSAGE_BYTES_MAX,
             login_patience: Duration::from_secs(10),

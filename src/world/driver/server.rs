@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::frames::{Frame, FrameError};
 use super::{Clock, DriverLimits, std_duration};
@@ -72,9 +72,20 @@ pub trait Observer: Send + Sync {
 
 /// What the server task is told.
 enum Input {
-    Opened { connection: ConnectionNo, outbox: mpsc::Sender<Outgoing> },
-    Message { connection: ConnectionNo, message: ClientMessage },
-    Closed { connection: ConnectionNo, reason: String },
+    Opened {
+        connection: ConnectionNo,
+        outbox: mpsc::Sender<Outgoing>,
+    },
+    Message {
+        connection: ConnectionNo,
+        message: ClientMessage,
+        /// The connection's share of the queue, which comes back to it when the message is taken.
+        share: OwnedSemaphorePermit,
+    },
+    Closed {
+        connection: ConnectionNo,
+        reason: String,
+    },
 }
 
 enum Outgoing {
@@ -199,7 +210,8 @@ impl Actor {
                 self.observer.opened(connection);
                 self.step(ServiceInput::Opened { connection });
             }
-            Input::Message { connection, message } => {
+            Input::Message { connection, message, share } => {
+                drop(share);
                 if self.outboxes.contains_key(&connection) {
                     self.observer.received(connection, &message);
                     self.step(ServiceInput::Message { connection, message });
@@ -363,6 +375,7 @@ impl ServerHandle {
         let mut heard = tokio::time::Instant::now();
         let mut logged_in = false;
         let mut cut_off_at = None;
+        let shares = Arc::new(Semaphore::new(self.limits.inputs_each_max));
         let mut ping = tokio::time::interval(std_duration(self.limits.ping_every));
         ping.reset();
         let mut stopping = self.stopping.clone();
@@ -418,8 +431,9 @@ impl ServerHandle {
                                 }
                                 logged_in = true;
                             }
-                            // A full queue of inputs stops this reader, and with it its peer.
-                            if self.inputs.send(Input::Message { connection, message }).await.is_err() {
+                            // A full queue of inputs stops this reader, and with it its peer; and so does its share of it.
+                            let share = shares.clone().acquire_owned().await.expect("nobody closes the shares");
+                            if self.inputs.send(Input::Message { connection, message, share }).await.is_err() {
                                 return End::now(STOPPING);
                             }
                         }
@@ -478,3 +492,6 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
