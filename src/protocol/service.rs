@@ -247,6 +247,8 @@ impl<L: Logic> Service<L> {
             self.carry_out(record, outputs);
         }
         outputs.clear();
+        // Who overflowed then was ended by a record that follows; the slot may be another's by now.
+        self.overflowing.clear();
         if !records.is_empty() {
             self.commit(Record::Restarted { at: now }, outputs);
         }
@@ -372,7 +374,7 @@ impl<L: Logic> Service<L> {
             outputs.push(ServiceOutput::Send { connection, message: ServerMessage::Response(response) });
         }
         let memory = self.config.bounds.result_memory;
-        let kept = KeptResult { content: request.content.clone(), result, at: point };
+        let kept = KeptResult::new(&request.content, result, point);
         self.state.devices.results_mut(device).keep(*at, request.id.clone(), kept, memory);
         if request.content.logs_out() {
             self.end_session(*at, *slot, outputs);
@@ -505,7 +507,7 @@ impl<L: Logic> Service<L> {
             // IDM-1: a repeat returns the result that it had, before every other check but login.
             let memory = self.config.bounds.result_memory;
             if let Some(kept) = self.state.devices.results(device).get(now, &request.id, memory) {
-                let (result, at) = if kept.content == request.content {
+                let (result, at) = if kept.answers(&request.content) {
                     (kept.result.clone(), kept.at)
                 } else {
                     // IDM-2.

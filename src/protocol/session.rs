@@ -16,6 +16,7 @@ use super::devices::DevicePlace;
 use super::event::StampedEvent;
 use super::message::{ConnectionNo, Content, RoomPoint};
 use super::vocabulary::{ApiError, RequestId, SessionToken};
+use crate::seed::Fnv1a;
 use crate::time::{Duration, Instant};
 
 /// All sessions that are online.
@@ -206,11 +207,41 @@ pub(super) struct KeptResults {
     order: VecDeque<(Instant, RequestId)>,
 }
 
+/// A result, and what tells the request from another of the same id: its content may be long, and whoever makes two
+/// contents of one fingerprint fools nobody but its own device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct KeptResult {
-    pub(super) content: Content,
+    content: u64,
     pub(super) result: Result<Reply, ApiError>,
     pub(super) at: Option<RoomPoint>,
+}
+
+impl KeptResult {
+    pub(super) fn new(content: &Content, result: Result<Reply, ApiError>, at: Option<RoomPoint>) -> Self {
+        Self { content: fingerprint(content), result, at }
+    }
+
+    /// Whether this is what was asked (IDM-2).
+    pub(super) fn answers(&self, content: &Content) -> bool {
+        self.content == fingerprint(content)
+    }
+}
+
+fn fingerprint(content: &Content) -> u64 {
+    struct Hash(Fnv1a);
+    impl std::io::Write for Hash {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.add(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hash = Hash(Fnv1a::default());
+    serde_json::to_writer(&mut hash, content).expect("contents have string keys only, and a hash takes everything");
+    hash.0.0
 }
 
 impl KeptResults {

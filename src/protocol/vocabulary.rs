@@ -511,10 +511,16 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with this code and text.
+    /// An error with this code and text. A text that repeats what a peer sent is cut off where nobody reads on: results
+    /// are kept (IDM-1).
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Arc<str>>) -> Self {
-        Self { code, message: message.into() }
+        const BYTES_MAX: usize = 4096;
+        let mut message = message.into();
+        if message.len() > BYTES_MAX {
+            message = format!("{}…", &message[..message.floor_char_boundary(BYTES_MAX)]).into();
+        }
+        Self { code, message }
     }
 }
 

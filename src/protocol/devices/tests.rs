@@ -16,7 +16,7 @@ fn visit(devices: &mut Devices, device: &str, asked: Option<u64>, ends: u64) {
     let place = devices.place(&identity(device), MEMORY);
     devices.begin(place, SessionSlot(0));
     if let Some(at) = asked {
-        let kept = KeptResult { content: Content::Call(Call::Logout {}.into()), result: Ok(Reply::Void), at: None };
+        let kept = KeptResult::new(&Content::Call(Call::Logout {}.into()), Ok(Reply::Void), None);
         devices.results_mut(place).keep(Instant::from_millis(1000 * at), RequestId::from("1".to_owned()), kept, MEMORY);
     }
     devices.end(Instant::from_millis(1000 * ends), place, MEMORY);
