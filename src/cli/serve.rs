@@ -35,6 +35,8 @@ const INTERRUPTED: i32 = 130;
 pub(super) fn serve(arguments: &Serve, output: &mut Output) -> Ending {
     let config = config(arguments)?;
     log(arguments);
+    #[cfg(unix)]
+    raise_file_limit();
     let broken = |error: std::io::Error| Failure::Broken(format!("can't start: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(broken)?;
     let ending = runtime.block_on(async {
@@ -58,6 +60,9 @@ fn config(arguments: &Serve) -> Result<ServeConfig, Failure> {
     // REC-1: how long a dead link can go unnoticed is a bound like others. Two signs of life fit into it.
     let idle_max = bounds.keep_alive_bound;
     let ping_every = Duration::from_nanos(idle_max.as_nanos() / 3);
+    if ping_every == Duration::from_nanos(0) {
+        return Err(Failure::Usage("--bound keep_alive_bound: nobody can be heard in no time; write 20s".to_owned()));
+    }
     let mut limits = DriverLimits { idle_max, ping_every, ..DriverLimits::default() };
     if let Some(text) = &arguments.login_patience {
         limits.login_patience = match value("--login-patience", text, Measure::Duration)? {
@@ -209,6 +214,16 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Open(OpenError::Foreign { .. }) => Failure::Usage(error.to_string()),
         error => Failure::Broken(error.to_string()),
     }
+}
+
+/// Every connection takes a file descriptor, and the limit that a shell gives, often 1024, is not the one that it may have.
+/// Where it can't be raised, newcomers wait until others leave.
+#[cfg(unix)]
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    tracing::debug!(before = ?limit.current, after = ?limit.maximum, raised = raised.is_ok(), "limit of open files");
 }
 
 /// What is said when it listens.

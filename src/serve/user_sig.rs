@@ -127,7 +127,8 @@ fn read(user_sig: &str) -> Option<Document> {
     let mut json = Vec::new();
     let mut inflate = flate2::read::ZlibDecoder::new(&*deflated).take(INFLATED_BYTES_MAX + 1);
     inflate.read_to_end(&mut json).ok()?;
-    if json.len() as u64 > INFLATED_BYTES_MAX {
+    // Neither too much in it nor anything behind it: no token has two forms.
+    if json.len() as u64 > INFLATED_BYTES_MAX || inflate.get_ref().total_in() != deflated.len() as u64 {
         return None;
     }
     serde_json::from_slice(&json).ok()
