@@ -1,12 +1,12 @@
 //! Peers that mean harm, or know no better: each is refused with a reason or cut off, and the others never notice.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::client::{Client, Said, connect, login, patiently};
 use super::process::{Folder, Server};
@@ -15,7 +15,7 @@ use super::process::{Folder, Server};
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// That the server goes on: a whole login and request.
-async fn is_well(server: &Server) {
+pub(crate) async fn is_well(server: &Server) {
     let mut client = Client::login(server.address, "witness.web").await;
     assert_eq!(client.asks("fetchRoomInfo", json!({"roomId": "nowhere"})).await, Err(100_004));
     assert!(!server.log().contains("panicked"), "{}", server.log());
@@ -84,6 +84,74 @@ async fn broken_frames_end_their_connection_alone() {
 }
 
 #[tokio::test]
+async fn what_the_server_does_not_speak_is_not_agreed_on() {
+    let folder = Folder::new("offers");
+    let server = Server::start(&folder, "");
+    let mut request = format!("ws://{}/v1", server.address).into_client_request().unwrap();
+    for (name, value) in [
+        ("Sec-WebSocket-Protocol", "graphql-ws, convoke.v1"),
+        ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame"),
+    ] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (socket, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "convoke.v1");
+    assert!(!response.headers().contains_key("Sec-WebSocket-Extensions"), "nothing is compressed");
+    assert_eq!(Client::on(socket).logs_in(login("alice", "d1", "web")).await, Ok(false));
+    // Who compresses all the same is cut off, and not inflated: a text frame with the first reserved bit.
+    let mut stream = connect(server.address, None).await.into_inner();
+    stream.write_all(&[0xc1, 0x86, 0, 0, 0, 0, 0xaa, 0x56, 0x2a, 0xa9, 0x2c, 0x48]).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = patiently(stream.read_to_end(&mut rest)).await;
+    is_well(&server).await;
+}
+
+#[tokio::test]
+async fn a_head_that_has_no_end_is_not_kept() {
+    let folder = Folder::new("heads");
+    let server = Server::start(&folder, "");
+    let long = format!("GET /v1 HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", "x".repeat(1 << 20));
+    let many = format!("GET /v1 HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(10_000));
+    for head in [long, many, "GET ".repeat(1 << 18), "\r\n".repeat(1 << 18), "\0".repeat(1 << 20)] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = patiently(stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    is_well(&server).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_trickles_is_cut_off() {
+    let folder = Folder::new("trickle");
+    let server = Server::start(&folder, "--login-patience 500ms --listen-lines 127.0.0.1:0");
+    let request = format!("GET /v1 HTTP/1.1\r\nHost: {}\r\nCookie: {}", server.address, "x".repeat(1 << 16));
+    let line = format!("{{\"type\": \"login\", \"userId\": \"{}", "x".repeat(1 << 16));
+    // A WebSocket frame that promises a kilobyte, of which the bytes come one by one.
+    let mut frame = vec![0x81, 0xfe, 4, 0, 0, 0, 0, 0];
+    frame.extend(b" ".repeat(1 << 16));
+    for (mut stream, bytes) in [
+        (TcpStream::connect(server.address).await.unwrap(), request.into_bytes()),
+        (TcpStream::connect(server.lines.unwrap()).await.unwrap(), line.into_bytes()),
+        (connect(server.address, None).await.into_inner(), frame),
+    ] {
+        let mut sent = 0;
+        for byte in &bytes {
+            if stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            sent += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(sent < bytes.len(), "it is never cut off");
+    }
+    is_well(&server).await;
+}
+
+#[tokio::test]
 async fn who_never_logs_in_is_cut_off() {
     let folder = Folder::new("patience");
     let server = Server::start(&folder, "--login-patience 500ms --listen-lines 127.0.0.1:0");
@@ -145,76 +213,5 @@ async fn a_slow_reader_is_cut_off_and_loses_nothing() {
                 Said::Closed(_) => break,
             }
         }
-    }
-}
-
-#[tokio::test]
-async fn a_flood_does_not_drown_the_others() {
-    let folder = Folder::new("flood");
-    let server = Server::start(&folder, "");
-    let mut floods = Vec::new();
-    for name in ["mallory.web", "mallory.phone"] {
-        let mut mallory = Client::login(server.address, name).await;
-        floods.push(tokio::spawn(async move {
-            // Asks for ever, and never reads an answer.
-            loop {
-                let args = json!({"roomId": "nowhere", "userIdList": ["alice"], "timeout": 60});
-                let request = mallory.next_request("inviteUsers", args);
-                mallory.say(request).await;
-            }
-        }));
-    }
-    let mut alice = Client::login(server.address, "alice.web").await;
-    for number in 0..50 {
-        alice.asks("createRoom", json!({"roomId": format!("r{number}")})).await.unwrap();
-    }
-    for flood in floods {
-        flood.abort();
-        assert!(flood.await.is_err_and(|error| error.is_cancelled()), "the flood went on until here");
-    }
-    is_well(&server).await;
-}
-
-#[tokio::test]
-async fn names_can_not_forge_lines_of_the_log() {
-    let folder = Folder::new("names");
-    let server = Server::start(&folder, "--log-level debug");
-    let name = "eve\u{1b}[2J\r\nERROR the server is on fire\u{202e}";
-    let mut eve = Client::connect(server.address).await;
-    assert_eq!(eve.logs_in(login(name, name, "web")).await, Ok(false));
-    let mut request = eve.next_request("enterRoom", json!({"roomId": name}));
-    request["id"] = name.into();
-    eve.say(request).await;
-    assert!(matches!(eve.hears().await, Said::Message(_)));
-    let log = server.log();
-    assert!(log.contains("eve"), "{log}");
-    assert!(!log.contains(['\u{1b}', '\r', '\u{202e}']) && !log.contains("\nERROR"), "{log:?}");
-}
-
-#[tokio::test]
-#[cfg(target_os = "linux")]
-async fn idle_connections_cost_little() {
-    const CONNECTIONS: u64 = 400;
-    let folder = Folder::new("idle");
-    let server = Server::start(&folder, "");
-    let kilobytes = || -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    is_well(&server).await;
-    let before = kilobytes();
-    let mut clients = Vec::new();
-    for number in 0..CONNECTIONS {
-        clients.push(Client::login(server.address, &format!("user-{number}.web")).await);
-    }
-    let each = kilobytes().saturating_sub(before) as f64 / CONNECTIONS as f64;
-    // Shown by `cargo test -- --nocapture`.
-    let mut stdout = std::io::stdout();
-    std::io::Write::write_all(&mut stdout, format!("{each:.1} KiB for each idle connection\n").as_bytes()).unwrap();
-    assert!(each < 256.0, "{each} KiB for each idle connection");
-    // Each of them is served all the same.
-    for client in &mut clients {
-        assert_eq!(client.asks("fetchRoomInfo", json!({"roomId": "nowhere"})).await, Err(100_004));
     }
 }

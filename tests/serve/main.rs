@@ -2,10 +2,12 @@
 #![cfg(all(feature = "cli", feature = "net", unix))]
 
 mod client;
+mod crowds;
 mod dial;
 mod disk;
 mod hostile;
 mod process;
+mod trespass;
 
 use std::fs;
 
@@ -271,6 +273,7 @@ fn wrong_usage_is_told_with_its_mend() {
         check("--insecure-any-user --accounts users.json", &["users.json", reason, "write a JSON list"]);
     }
     check("--insecure-any-user --accounts nowhere", &["nowhere", "No such file"]);
+    check("--insecure-any-user --bound keep_alive_bound=0s", &["keep_alive_bound", "write 20s"]);
     check("--insecure-any-user --listen 127.0.0.1:0 --data thesis", &["thesis", "chapter-1", "name an empty folder"]);
     let mut twice = folder.command("--sdk-app-id 7 --secret-file secret");
     twice.env("CONVOKE_SDK_SECRET", SECRET);
