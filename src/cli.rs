@@ -18,6 +18,10 @@ mod init;
 mod judge;
 mod last_failed;
 mod lint;
+#[cfg(feature = "net")]
+mod load;
+#[cfg(feature = "net")]
+mod merge;
 mod mutants;
 mod output;
 mod progress;
@@ -104,6 +108,10 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::serve(&arguments, &mut output),
         #[cfg(feature = "net")]
         Command::Crashes(arguments) => crashes::crashes(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Load(arguments) => load::load(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Merge(arguments) => merge::merge(&arguments, &mut output),
         Command::Completions(arguments) => completions::completions(&arguments, &mut output),
     };
     let code = match ending.and_then(|code| output.flush().map(|()| code).map_err(Failure::from)) {

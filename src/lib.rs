@@ -29,6 +29,9 @@ pub mod run;
 pub mod mutant;
 
 #[cfg(feature = "net")]
+pub mod load;
+
+#[cfg(feature = "net")]
 pub mod serve;
 
 pub mod report;

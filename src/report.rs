@@ -16,6 +16,8 @@ pub mod svg;
 // What is told on the way.
 pub mod explain;
 pub mod ladder;
+#[cfg(feature = "net")]
+pub mod load;
 pub mod mutants;
 pub mod summary;
 pub mod terminal;

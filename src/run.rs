@@ -8,12 +8,15 @@ pub mod corpus;
 pub mod crashes;
 pub mod fingerprint;
 pub mod guard;
+pub mod ledger;
+pub mod shard;
 pub mod sweep;
 mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::shard::Shard;
 use crate::check::marks::{self, EmptyClaim};
 use crate::check::{self, Finding, non_interference};
 use crate::file::FileError;
@@ -132,8 +135,10 @@ pub struct Recipe {
     pub moments_max: Option<usize>,
     /// The first seed.
     pub seed: Seed,
-    /// How many seeds in a row, at least 1.
+    /// How many seeds in a row, at least 1, over all shards.
     pub seeds: u64,
+    /// Which of these seeds are run here.
+    pub shard: Shard,
     /// What happens to snapshots.
     pub snapshots: SnapshotMode,
     /// Where the snapshots are, if not in their own place.
@@ -150,6 +155,7 @@ impl Default for Recipe {
             moments_max: None,
             seed: OWN_SEED,
             seeds: 1,
+            shard: Shard::WHOLE,
             snapshots: SnapshotMode::Compare { propose: false },
             snapshot_folder: None,
             keep_traces: false,

@@ -8,7 +8,7 @@ mod enact;
 #[cfg(feature = "net")]
 pub mod live;
 pub mod sim;
-mod steps;
+pub(crate) mod steps;
 #[cfg(feature = "net")]
 pub mod turmoil;
 

@@ -22,11 +22,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("check", &["time", "protocol", "plan", "trace"]),
     ("snapshot", &["trace", "file"]),
     ("run", &["time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot"]),
+    // A running load is a world of its own: it drives the libraries and judges what they see.
+    ("load", &["time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot", "run"]),
     (
         "report",
         &[
             "time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot", "run",
-            "mutant",
+            "mutant", "load",
         ],
     ),
     // Faulty nodes around the reference's, given to a run in its place; grading them is running scenarios.
@@ -37,7 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "time", "seed", "file", "protocol", "scenario", "plan", "trace", "world", "check", "snapshot", "run",
-            "report", "serve", "mutant",
+            "report", "serve", "mutant", "load",
         ],
     ),
 ];

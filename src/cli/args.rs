@@ -1,6 +1,9 @@
 //! The arguments, as clap reads them. What they mean together is up to the commands.
 
 #[cfg(feature = "net")]
+mod load;
+
+#[cfg(feature = "net")]
 use std::net::SocketAddr;
 #[cfg(feature = "net")]
 use std::num::NonZeroU32;
@@ -9,6 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "net")]
+pub(super) use self::load::{Arrivals, Connections, Load, Merge};
+use crate::run::shard::Shard;
 use crate::seed::Seed;
 
 /// Tests conference-invitation services in a deterministic simulator.
@@ -51,6 +57,12 @@ pub(super) enum Command {
     /// Kill the reference server again and again under load, and check that it loses and repeats nothing
     #[cfg(feature = "net")]
     Crashes(Crashes),
+    /// Send calls at a server at a planned rate, measure, and judge every answer
+    #[cfg(feature = "net")]
+    Load(Load),
+    /// Add up the results of shards: of load runs, or of sweeps
+    #[cfg(feature = "net")]
+    Merge(Merge),
     /// Print a script that completes the commands in a shell
     Completions(Completions),
 }
@@ -88,6 +100,12 @@ pub(super) struct Run {
     /// Run each scenario under this many seeds in a row
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) seeds: NonZeroU64,
+    /// Of those seeds only every so many-th: which shard of how many, such as 1/4; `convoke merge` adds their ledgers up
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub(super) shard: Shard,
+    /// Write a line of JSON for each scenario, for `convoke merge`
+    #[arg(long, value_name = "FILE")]
+    pub(super) ledger: Option<PathBuf>,
     /// How many runs go on at once [default: one for each processor, and 16 in the world live]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
@@ -338,6 +356,9 @@ pub(super) enum SchemaKind {
     Scenario,
     /// What `convoke run --format json` writes
     Result,
+    /// What `convoke load --json` writes
+    #[cfg(feature = "net")]
+    LoadResult,
 }
 
 #[derive(Args, Debug)]

@@ -13,6 +13,7 @@ use crate::plan::WorldName;
 use crate::report::result::{About, Builder, Implementation, Profile};
 use crate::report::summary::Summary;
 use crate::report::terminal;
+use crate::run::ledger::Ledger;
 use crate::run::sweep::{News, Sweep, sweep};
 use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, corpus};
 use crate::scenario::Scenario;
@@ -74,6 +75,7 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     };
     let mut problem = None;
     let mut ended_badly = BTreeSet::new();
+    let mut ledger = Ledger::new(recipe.seed, recipe.seeds, recipe.shard.index, recipe.shard.count);
     for world in worlds(arguments.world) {
         let recipe = Recipe { world: *world, ..recipe.clone() };
         // Where time is real, a run mostly waits.
@@ -86,6 +88,7 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
             News::Finished(outcome) => {
                 let repeat = terminal::repeat(&outcome.path, outcome.seed.0, outcome.world);
                 summary.add_repeated_by(&outcome, &repeat);
+                ledger.push(&outcome);
                 if !outcome.verdict.is_well() {
                     ended_badly.insert(outcome.path.clone());
                 }
@@ -107,6 +110,9 @@ pub(super) fn run(arguments: &Run, output: &mut Output) -> Ending {
     // Memory first: a closed pipe is no reason to forget what failed.
     if !arguments.ci && summary.scenarios() > 0 {
         memory.write()?;
+    }
+    if let Some(path) = &arguments.ledger {
+        file::write_whole(path, |to| ledger.write(to))?;
     }
     if summary.scenarios() == 0 {
         return Err(Failure::Usage(format!("no scenario has the tag {}", arguments.tag.join(" or "))));
@@ -147,6 +153,12 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
     if arguments.bless && seed != OWN_SEED {
         return Err(Failure::Usage(format!("snapshots are of seed {OWN_SEED}: leave --seed out with --bless")));
     }
+    if recipe_is_empty(arguments) {
+        return Err(Failure::Usage(format!(
+            "shard {} of {} seeds is empty: give more --seeds, or fewer shards",
+            arguments.shard, arguments.seeds
+        )));
+    }
     if arguments.bless && !matches!(arguments.world, World::Sim | World::All) {
         return Err(Failure::Usage("snapshots are of the world `sim`: leave --world out with --bless".to_owned()));
     }
@@ -157,6 +169,7 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
         moments_max: None,
         seed,
         seeds: arguments.seeds.get(),
+        shard: arguments.shard,
         snapshots: match arguments.bless {
             true => SnapshotMode::Bless,
             false => SnapshotMode::Compare { propose: !arguments.ci },
@@ -165,6 +178,11 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
         // A result tells what each device went through.
         keep_traces: arguments.trace.is_some() || arguments.reports.need_result(),
     })
+}
+
+/// Whether there are fewer seeds than shards before this one.
+fn recipe_is_empty(arguments: &Run) -> bool {
+    arguments.shard.share(arguments.seeds.get()) == 0
 }
 
 fn about(arguments: &Run, recipe: &Recipe, all: &[Target]) -> Result<About, Failure> {

@@ -10,6 +10,8 @@ pub(super) fn schema(arguments: &Schema, output: &mut Output) -> Ending {
     let schema = match arguments.kind {
         SchemaKind::Scenario => scenario::schema(),
         SchemaKind::Result => result::schema(),
+        #[cfg(feature = "net")]
+        SchemaKind::LoadResult => crate::load::result::schema(),
     };
     output.write(&format!("{schema:#}\n"))?;
     Ok(0)

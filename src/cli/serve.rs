@@ -174,7 +174,7 @@ fn bounds(settings: &[String]) -> Result<Bounds, Failure> {
     Ok(bounds)
 }
 
-fn value(argument: &str, text: &str, measure: Measure) -> Result<BoundValue, Failure> {
+pub(super) fn value(argument: &str, text: &str, measure: Measure) -> Result<BoundValue, Failure> {
     let expression = Expression::parse(text, measure)
         .map_err(|(problem, mend)| Failure::Usage(format!("{argument}: {problem}; {mend}")))?;
     let number = u64::try_from(expression.value(&Bounds::default()))

@@ -11,6 +11,7 @@ use super::result::RequirementVerdict;
 use super::summary::Summary;
 use crate::check::{Difference, Finding};
 use crate::plan::{Place, Source, WorldName};
+use crate::run::ledger::Ledger;
 use crate::run::{Outcome, Problem, SnapshotOutcome, Verdict};
 use crate::snapshot::diff::{DiffLine, lines};
 use crate::trace::Trace;
@@ -324,3 +325,33 @@ fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests;
+
+/// What the shards of a sweep came to.
+#[must_use]
+pub fn ledger(ledger: &Ledger, page: Page) -> String {
+    let (shards, of) = ledger.shards();
+    let mut text = String::new();
+    for (path, world, verdict, seed) in ledger.bad() {
+        let world = if world == WorldName::Sim.name() { String::new() } else { format!(" --world {world}") };
+        let verdict = page.paint(AnsiColor::Red.on_default().bold(), &format!("{verdict:<13}"));
+        text.push_str(&format!(
+            "{verdict} {path}  seed {seed}\n              again: convoke run {path} --seed {seed}{world}\n"
+        ));
+    }
+    let verdicts: Vec<String> =
+        ledger.verdicts().iter().map(|(verdict, count)| format!("{count} {}", verdict.name())).collect();
+    let (runs, extent) = ledger.extent();
+    text.push_str(&format!(
+        "{} of {of} shards: {}\n{runs} runs, {} messages, {} of virtual time\n",
+        shards.len(),
+        verdicts.join(", "),
+        extent.messages,
+        extent.virtual_time,
+    ));
+    let missing: Vec<String> =
+        (1..=of).filter(|shard| !shards.contains(shard)).map(|shard| shard.to_string()).collect();
+    if !missing.is_empty() {
+        text.push_str(&format!("missing: shard {}\n", missing.join(", ")));
+    }
+    text
+}

@@ -51,7 +51,7 @@ struct Done {
 /// Runs the targets and tells what comes of each, in their order. With `fail_fast`, targets after the first that
 /// doesn't end well are not told of.
 pub fn sweep(targets: &[Target], recipe: &Recipe, sweep: &Sweep<'_>, mut tell: impl FnMut(News)) {
-    let seeds = recipe.seeds.max(1);
+    let seeds = recipe.shard.share(recipe.seeds.max(1));
     let lanes: Vec<Lane> =
         targets.iter().map(|_| Lane { first_bad: AtomicU64::new(u64::MAX), ..Lane::default() }).collect();
     let all = targets.len() as u64 * seeds;
@@ -120,7 +120,7 @@ impl Lane {
         recipe: &Recipe,
         sweep: &Sweep<'_>,
     ) -> Option<Option<Outcome>> {
-        let seed = Seed(recipe.seed.0.wrapping_add(number));
+        let seed = Seed(recipe.seed.0.wrapping_add(recipe.shard.item(number)));
         let began = (sweep.clock)();
         let outcome = match self.loaded.get_or_init(|| load(target, recipe.seed, sweep)) {
             Err(broken) if number == 0 => Some((**broken).clone()),
@@ -140,7 +140,7 @@ impl Lane {
             let outcome = Outcome { wall: took, ..outcome };
             done.sum = Some(match done.sum.take() {
                 None => outcome,
-                Some(sum) => merge(sum, outcome, recipe.seed),
+                Some(sum) => merge(sum, outcome, recipe),
             });
         }
         (done.runs == seeds).then(|| done.sum.take())
@@ -160,8 +160,8 @@ fn load(target: &Target, seed: Seed, sweep: &Sweep<'_>) -> Result<Option<Arc<Sce
 
 /// Of two outcomes of a scenario: the one with the lower seed that did not end well; if both did, the lower seed, counted
 /// together. Which seeds above a bad one were run is a matter of luck, so they are not counted.
-fn merge(one: Outcome, other: Outcome, first: Seed) -> Outcome {
-    let number = |outcome: &Outcome| outcome.seed.0.wrapping_sub(first.0);
+fn merge(one: Outcome, other: Outcome, recipe: &Recipe) -> Outcome {
+    let number = |outcome: &Outcome| outcome.seed.0.wrapping_sub(recipe.seed.0);
     let wall = one.wall + other.wall;
     let (reported, rest) = match (one.verdict.is_well(), number(&one)) <= (other.verdict.is_well(), number(&other)) {
         true => (one, other),
@@ -171,5 +171,7 @@ fn merge(one: Outcome, other: Outcome, first: Seed) -> Outcome {
         let (extent, seeds_run) = (reported.extent.and(rest.extent), reported.seeds_run + rest.seeds_run);
         return Outcome { extent, wall, seeds_run, ..reported };
     }
-    Outcome { wall, seeds_run: number(&reported) + 1, ..reported }
+    // Of the seeds up to the bad one this shard has run its own.
+    let seeds_run = number(&reported) / u64::from(recipe.shard.count) + 1;
+    Outcome { wall, seeds_run, ..reported }
 }

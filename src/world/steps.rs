@@ -10,11 +10,11 @@ use crate::protocol::call::{Call, CallNo};
 use crate::protocol::codec;
 use crate::protocol::event::Event;
 use crate::protocol::message::Content;
-use crate::protocol::vocabulary::{Cursor, OperationName};
+use crate::protocol::vocabulary::{Cursor, EventName, OperationName, RoomId};
 use crate::time::{Duration, Instant};
 
 /// Which steps wait for what.
-pub(super) struct Triggers {
+pub(crate) struct Triggers {
     plan: Arc<Plan>,
     active: bool,
     /// The steps that wait for something seen or returned, with how often each device still has to.
@@ -34,7 +34,7 @@ struct Waiting {
 }
 
 impl Triggers {
-    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+    pub(crate) fn new(plan: &Arc<Plan>) -> Self {
         let mut followers: BTreeMap<usize, Vec<(usize, Duration)>> = BTreeMap::new();
         for (step, planned) in plan.steps.iter().enumerate() {
             if let When::After { trigger: Trigger::Begun(first), delay } = &planned.when {
@@ -59,7 +59,7 @@ impl Triggers {
     }
 
     /// The scenario begins: what was seen in the setup sets nothing off.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.active = true;
         for (step, planned) in self.plan.steps.iter().enumerate() {
             let When::After { trigger: Trigger::Seen { by, nth, .. } | Trigger::Returned { by, nth, .. }, .. } =
@@ -72,50 +72,60 @@ impl Triggers {
     }
 
     /// Whether the scenario is under way.
-    pub(super) fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.active
     }
 
     /// The scenario is over: what happens in the epilogue sets nothing off.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.active = false;
     }
 
     /// The next step at an absolute time.
-    pub(super) fn next_absolute(&self) -> Option<(Instant, usize)> {
+    pub(crate) fn next_absolute(&self) -> Option<(Instant, usize)> {
         if self.active { self.absolute.get(self.absolute_done).copied() } else { None }
     }
 
-    pub(super) fn take_absolute(&mut self) {
+    pub(crate) fn take_absolute(&mut self) {
         self.absolute_done += 1;
     }
 
-    pub(super) fn waits_for_events(&self) -> bool {
+    pub(crate) fn waits_for_events(&self) -> bool {
         self.active && !self.waiting.is_empty()
     }
 
-    pub(super) fn called(&mut self, device: DeviceIndex, call: CallNo, operation: OperationName) {
+    pub(crate) fn called(&mut self, device: DeviceIndex, call: CallNo, operation: OperationName) {
         if self.active && !self.waiting.is_empty() {
             self.open_calls.insert((device, call), operation);
         }
     }
 
-    pub(super) fn returned(&mut self, device: DeviceIndex, call: CallNo) -> Option<OperationName> {
+    pub(crate) fn returned(&mut self, device: DeviceIndex, call: CallNo) -> Option<OperationName> {
         if self.open_calls.is_empty() { None } else { self.open_calls.remove(&(device, call)) }
     }
 
-    pub(super) fn on_heard(&mut self, heard: &Event, device: DeviceIndex) -> Vec<(usize, Duration)> {
+    pub(crate) fn on_heard(&mut self, heard: &Event, device: DeviceIndex) -> Vec<(usize, Duration)> {
+        self.on_heard_of(heard.name(), heard.room_id(), device)
+    }
+
+    /// The same, where the room goes by another name than the event has for it.
+    pub(crate) fn on_heard_of(
+        &mut self,
+        name: EventName,
+        of: Option<&RoomId>,
+        device: DeviceIndex,
+    ) -> Vec<(usize, Duration)> {
         self.count(device, |trigger| {
             matches!(trigger, Trigger::Seen { event, room, .. }
-                if *event == heard.name() && room.as_ref().is_none_or(|room| heard.room_id() == Some(room)))
+                if *event == name && room.as_ref().is_none_or(|room| of == Some(room)))
         })
     }
 
-    pub(super) fn on_returned(&mut self, returned: OperationName, device: DeviceIndex) -> Vec<(usize, Duration)> {
+    pub(crate) fn on_returned(&mut self, returned: OperationName, device: DeviceIndex) -> Vec<(usize, Duration)> {
         self.count(device, |trigger| matches!(trigger, Trigger::Returned { operation, .. } if *operation == returned))
     }
 
-    pub(super) fn on_begun(&self, begun: usize) -> Vec<(usize, Duration)> {
+    pub(crate) fn on_begun(&self, begun: usize) -> Vec<(usize, Duration)> {
         self.followers.get(&begun).cloned().unwrap_or_default()
     }
 
@@ -148,7 +158,7 @@ impl Triggers {
 }
 
 /// The call with the cursor of the moment in the place of its own.
-pub(super) fn with_cursor(call: &Arc<Call>, cursor: Option<Cursor>) -> Arc<Call> {
+pub(crate) fn with_cursor(call: &Arc<Call>, cursor: Option<Cursor>) -> Arc<Call> {
     match (&**call, cursor) {
         (Call::GetInvitationList { room_id, count, .. }, Some(cursor)) => {
             Arc::new(Call::GetInvitationList { room_id: room_id.clone(), cursor, count: *count })
@@ -159,7 +169,7 @@ pub(super) fn with_cursor(call: &Arc<Call>, cursor: Option<Cursor>) -> Arc<Call>
 
 impl RawRequest {
     /// What the server makes of it.
-    pub(super) fn content(&self, cursor: Option<&Cursor>) -> Content {
+    pub(crate) fn content(&self, cursor: Option<&Cursor>) -> Content {
         let mut args = self.args.clone();
         if let (Some(cursor), Some(args)) = (cursor, args.as_object_mut()) {
             args.insert("cursor".into(), serde_json::json!(cursor));

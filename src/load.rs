@@ -1,0 +1,103 @@
+//! Load that can't lie: planned arrivals on a real server, latencies counted from the plan, and the oracle on.
+//!
+//! Arrivals are fixed before the run begins and wait for no answer (open loop). What one of them does is a scenario, so one
+//! file serves conformance, regression and load. Every call's trace is judged as a scenario's is: a server that is fast and
+//! wrong fails. The generator watches itself, and says when it was the bottleneck.
+//!
+//! What it does not do: it starts no server and spreads over no machines. Shards are processes that somebody else starts,
+//! and their results add up exactly ([`LoadResult::add`]).
+
+mod alarm;
+pub mod arrivals;
+mod cast;
+mod episode;
+mod floor;
+pub mod generator;
+pub mod health;
+pub mod histograms;
+pub mod knee;
+mod names;
+pub mod oracle;
+pub mod result;
+mod tally;
+pub mod thresholds;
+pub mod work;
+
+use std::sync::Arc;
+
+pub use self::arrivals::{Rate, Spacing};
+pub use self::generator::{Progress, ProgressPart, run};
+pub use self::oracle::OracleOptions;
+pub use self::result::LoadResult;
+pub use self::work::Work;
+
+use crate::run::shard::Shard;
+use crate::seed::Seed;
+use crate::time::Duration;
+use crate::world::driver::dial::Dialler;
+
+/// How long a call is taken to last, beyond what it waits for by itself, when people are counted out for a rate.
+const CALL_LASTS: f64 = 0.5;
+
+/// The fewest copies of a scenario's people.
+const POPULATION_MIN: u32 = 10;
+
+/// The most copies of a scenario's people that are taken without being asked for.
+const POPULATION_MAX: u32 = 1000;
+
+/// What a run does.
+#[derive(Clone)]
+pub struct LoadConfig {
+    /// What one arriving call does.
+    pub work: Work,
+    /// Against what, as the user named it.
+    pub target: String,
+    /// How connections to it are made.
+    pub dialler: Dialler,
+    /// How many calls arrive, over all shards.
+    pub rate: Rate,
+    /// How they are spaced.
+    pub spacing: Spacing,
+    /// How long nothing is measured.
+    pub warm_up: Duration,
+    /// How long is measured.
+    pub duration: Duration,
+    /// What arrivals are drawn from.
+    pub seed: Seed,
+    /// Which part of the run this is.
+    pub shard: Shard,
+    /// How long to wait before it begins, asked once everybody is ready; shards begin together so.
+    pub start_in: Arc<dyn Fn() -> Option<std::time::Duration> + Send + Sync>,
+    /// How many copies of the scenario's people there are; without it as many as the rate needs.
+    pub copies: Option<u32>,
+    /// Whether connections are kept from call to call, or each call has its own.
+    pub connections_kept: bool,
+    /// Tells the names of this process from those of every other. It holds no `-` and no `.`.
+    pub tag: Arc<str>,
+    /// How the oracle works.
+    pub oracle: OracleOptions,
+}
+
+impl LoadConfig {
+    /// How many copies of the scenario's people there are.
+    #[must_use]
+    pub fn population(&self) -> u32 {
+        let wait = self.work.usual_wait.as_nanos() as f64 / 1e9;
+        let needed = self.rate.highest() / f64::from(self.shard.count) * (wait + CALL_LASTS);
+        self.copies.unwrap_or_else(|| (needed.ceil() as u32).clamp(POPULATION_MIN, POPULATION_MAX)).max(1)
+    }
+}
+
+/// Why there was no run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Nobody answers.
+    #[error(transparent)]
+    Unreachable(#[from] crate::world::driver::dial::DialError),
+    /// People can't get ready.
+    #[error("nobody could get ready for a call: {0}")]
+    NobodyReady(String),
+    /// The generator broke.
+    #[error("the generator broke: {0}")]
+    Broken(String),
+}
