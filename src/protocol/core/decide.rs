@@ -121,6 +121,7 @@ fn judge(
         }
         Call::RemoveAttendeesByAdmin { user_id_list, .. } => {
             require(room.is_owner_or_admin(caller.user), "only the owner or an administrator may remove attendees")?;
+            require_accounts(core, user_id_list)?;
             change_attendees(room, [].iter(), distinct(user_id_list).filter(|user| room.attendees.contains(*user)))
         }
         Call::FetchAttendeeList { .. } => {
