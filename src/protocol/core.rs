@@ -98,6 +98,7 @@ struct OnlineSession {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct DissolvedRoom {
     at: Instant,
+    room: RoomId,
     instance: InstanceId,
     answers: BTreeMap<UserId, Vec<Answered>>,
 }
@@ -218,11 +219,12 @@ impl InvitationCore {
         }
     }
 
-    /// The answer to an earlier attempt, if it is still remembered (DEV-3).
-    fn remembered_answer(&self, now: Instant, user: &UserId, named: AttemptRef) -> Option<&Answered> {
+    /// The answer to an attempt in an earlier life of this room, if it is still remembered (DEV-3).
+    fn remembered_answer(&self, now: Instant, user: &UserId, room_id: &RoomId, named: AttemptRef) -> Option<&Answered> {
+        let is_named = |gone: &DissolvedRoom| gone.instance == named.instance && gone.room == *room_id;
         self.dissolved
             .iter()
-            .filter(|gone| gone.instance == named.instance && now.since(gone.at) <= self.bounds.answer_memory)
+            .filter(|gone| is_named(gone) && now.since(gone.at) <= self.bounds.answer_memory)
             .find_map(|gone| gone.answers.get(user))
             .and_then(|answers| answers.iter().find(|answer| answer.attempt == named.attempt))
     }

@@ -279,8 +279,9 @@ fn answer(
     let ledger = room.invitees.get(caller.user);
     let of_another_instance = named.filter(|named| named.instance != room.instance);
     let answered = if let Some(old) = of_another_instance {
-        // ROOM-2: an answer meant for an earlier life of the room never reaches the new one.
-        core.remembered_answer(now, caller.user, old)
+        // ROOM-2: an answer meant for an earlier life of the room never reaches the new one; and ROOM-4: what happened in
+        // another room is no matter of this one.
+        core.remembered_answer(now, caller.user, &room.id, old)
     } else {
         // ACC-1: the attempt that the answer names, otherwise the newest.
         let invitee = ledger.ok_or_else(none)?;

@@ -498,7 +498,7 @@ fn room_destroyed(core: &mut InvitationCore, at: Instant, room_id: &RoomId, effe
         .map(|(user, ledger)| (user, ledger.answers))
         .collect();
     if !answers.is_empty() {
-        core.dissolved.push_back(DissolvedRoom { at, instance: room.instance, answers });
+        core.dissolved.push_back(DissolvedRoom { at, room: room.id, instance: room.instance, answers });
     }
 }
 
