@@ -5,6 +5,7 @@
 //! noticed after the keep-alive bound is a rule of this world, and so is that a connection attempt waits until there is a
 //! way. The setup happens at time 0 over an ideal network.
 
+mod backlog;
 mod clock;
 mod network;
 mod queue;
@@ -14,6 +15,7 @@ mod steps;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::backlog::Backlog;
 use self::clock::Clock;
 use self::network::{Fate, LinkState, Way};
 use self::queue::Queue;
@@ -119,7 +121,7 @@ struct DeviceState {
     connecting: bool,
     wake: Option<Instant>,
     /// What the network holds back in each direction.
-    waiting: [VecDeque<InFlight>; 2],
+    waiting: [Backlog<InFlight>; 2],
     raw: RawState,
     clock: Clock,
     /// What the latest page that it read returned; empty before the first.
@@ -200,7 +202,7 @@ impl<'c> Sim<'c> {
                 connection: None,
                 connecting: false,
                 wake: None,
-                waiting: [VecDeque::new(), VecDeque::new()],
+                waiting: [Backlog::default(), Backlog::default()],
                 raw: RawState::default(),
                 clock: Clock::default(),
                 cursor: Cursor::from(""),
@@ -642,7 +644,7 @@ impl<'c> Sim<'c> {
         }
         device.connecting = false;
         device.link.forget_order();
-        device.waiting = [VecDeque::new(), VecDeque::new()];
+        device.waiting = [Backlog::default(), Backlog::default()];
         self.connections.push(Connection { device: index, device_end: true, server_end: true });
         let connection = ConnectionNo(u32::try_from(self.connections.len()).expect("fewer than 2^32 connections"));
         device.connection = Some(connection);
@@ -742,7 +744,7 @@ impl<'c> Sim<'c> {
         }
         let device = &mut self.devices[index.index()];
         if device.link.is_blocked(way) {
-            device.waiting[way as usize].push_back(message);
+            device.waiting[way as usize].keep(message);
             return;
         }
         let model = &self.models[device.link.model as usize];
@@ -768,13 +770,13 @@ impl<'c> Sim<'c> {
 
     fn arrive(&mut self, index: DeviceIndex, message: InFlight) {
         let device = &mut self.devices[index.index()];
-        // What is under way when the link is cut waits like what is sent later.
+        // What is under way when the link is cut waits like what is sent later, and before it.
         let way = match message {
             InFlight::ToServer(..) => Way::ToServer,
             InFlight::ToDevice(..) | InFlight::CloseToDevice(_) => Way::ToDevice,
         };
         if device.link.is_blocked(way) {
-            device.waiting[way as usize].push_back(message);
+            device.waiting[way as usize].catch(message);
             return;
         }
         match message {
@@ -799,14 +801,18 @@ impl<'c> Sim<'c> {
         }
     }
 
-    /// What the network held back goes on its way: after a partition it takes the usual time, after a hold none.
+    /// What the network held back goes on its way: after a partition it takes the usual time, after a hold none. It is a
+    /// stream either way: what was on its way before the hold and is so still comes first.
     fn let_go(&mut self, index: DeviceIndex, at_once: bool) {
         for way in [Way::ToServer, Way::ToDevice] {
             if self.devices[index.index()].link.is_blocked(way) {
                 continue;
             }
             for message in std::mem::take(&mut self.devices[index.index()].waiting[way as usize]) {
-                if at_once {
+                let before = self.devices[index.index()].link.last_arrival(way);
+                if at_once && before > self.now {
+                    self.queue.push(before, Happening::Arrival(index, message));
+                } else if at_once {
                     self.arrive(index, message);
                 } else {
                     self.put_on_wire(index, way, message);

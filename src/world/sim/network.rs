@@ -92,6 +92,11 @@ impl LinkState {
         self.last_arrival = [Instant::START; 2];
     }
 
+    /// When the last of what has gone this way arrives, or has.
+    pub(super) fn last_arrival(&self, way: Way) -> Instant {
+        self.last_arrival[way as usize]
+    }
+
     /// What becomes of a message sent at `now`.
     pub(super) fn fate(&mut self, now: Instant, way: Way, link: &Link, seed: Seed, device: u32) -> Fate {
         let last = self.last_arrival[way as usize];
