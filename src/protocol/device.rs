@@ -361,7 +361,7 @@ impl Device {
         if let Ok(reply) = &response.result
             && self.learn(&pending.content, reply, response.at)
         {
-            // The page is older than an event that the application has heard: read again (ORD-5).
+            // The page is older than an event that has come in: read again (ORD-5).
             self.ask(now, pending.call, pending.content, outputs);
             return;
         }
@@ -442,6 +442,7 @@ impl Device {
     fn in_order(&mut self, now: Instant, event: Arc<StampedEvent>, outputs: &mut Vec<DeviceOutput>) {
         let me = self.config.identity.user_id.clone();
         let name = event.event.name();
+        self.views.hear(&event);
         match &event.event {
             Event::ReceiveInvitation { room_info, .. } => {
                 let room_id = room_info.room_id.clone();

@@ -7,7 +7,7 @@ use crate::protocol::event::StampedEvent;
 use crate::protocol::message::RoomPoint;
 use crate::protocol::vocabulary::{InstanceId, Revision, UserId};
 
-/// The newest that was seen, by room instance. A device follows one room at a time, so this stays small.
+/// The newest that was seen, by room instance. A device follows one list at a time, and of other rooms it knows a number.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     by_instance: BTreeMap<InstanceId, View>,
@@ -17,7 +17,7 @@ pub(super) struct Views {
 struct View {
     /// Where the traversal began, or the room was entered: everything up to here is known.
     floor: Revision,
-    /// The newest commit heard of.
+    /// The newest commit that an event or a page told of.
     newest: Revision,
     /// The least revision that is news of each invitee that a page or an event told of, removals included.
     invitees: BTreeMap<UserId, Revision>,
@@ -26,12 +26,13 @@ struct View {
 impl Views {
     /// The device enters a room: it starts from nothing.
     pub(super) fn enter(&mut self, at: RoomPoint) {
-        self.by_instance.clear();
+        // Of other rooms only how far they had got still matters, to pages that are under way.
+        self.by_instance.values_mut().for_each(|view| view.invitees.clear());
         let view = View { floor: at.revision, newest: at.revision, invitees: BTreeMap::new() };
         self.by_instance.insert(at.instance, view);
     }
 
-    /// Takes a page in. False when it is older than what the application has heard since: it must be read again.
+    /// Takes a page in. False when it is older than what has come in since: it must be read again.
     pub(super) fn page(&mut self, at: RoomPoint, first: bool, items: &[ListItem]) -> bool {
         let view = self.by_instance.entry(at.instance).or_default();
         if at.revision < view.newest {
@@ -49,6 +50,15 @@ impl Views {
         true
     }
 
+    /// Whatever the server says of an invitation makes pages from before it stale, handed over or not: a page that still
+    /// shows a ring of which the end has come in would begin it again.
+    pub(super) fn hear(&mut self, event: &StampedEvent) {
+        if let Some(stamp) = event.stamp.as_ref().filter(|stamp| stamp.about.is_some()) {
+            let view = self.by_instance.entry(stamp.instance).or_default();
+            view.newest = view.newest.max(stamp.revision);
+        }
+    }
+
     /// Whether a list event tells anything new.
     pub(super) fn is_news(&mut self, event: &StampedEvent) -> bool {
         let Some(stamp) = &event.stamp else { return true };
@@ -60,7 +70,6 @@ impl Views {
             return false;
         }
         view.invitees.insert(about.invitee.clone(), stamp.revision);
-        view.newest = view.newest.max(stamp.revision);
         true
     }
 }
