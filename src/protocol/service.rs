@@ -247,8 +247,8 @@ impl<L: Logic> Service<L> {
             self.carry_out(record, outputs);
         }
         outputs.clear();
-        // Who overflowed then was ended by a record that follows; the slot may be another's by now.
-        self.overflowing.clear();
+        // Who overflowed then was ended by a record that follows, unless the crash came first; the slot may be another's now.
+        self.overflowing = self.state.sessions.slots();
         if !records.is_empty() {
             self.commit(Record::Restarted { at: now }, outputs);
         }
@@ -546,10 +546,15 @@ impl<L: Logic> Service<L> {
 
     /// A device that acknowledges nothing is cut off rather than remembered without end.
     fn end_overflowing_sessions(&mut self, now: Instant, outputs: &mut Vec<ServiceOutput>) {
-        while let Some(slot) = self.overflowing.pop() {
-            if self.state.sessions.is_online(slot) {
-                self.replace(now, slot, false, outputs);
-            }
+        while !self.overflowing.is_empty() {
+            // One's exit may be one event too many for another; of several the oldest is the first to go. A slot that was
+            // noted while records were carried out again may be another session's by now.
+            let overflowing = std::mem::take(&mut self.overflowing);
+            let bound = self.config.bounds.undelivered_max;
+            let oldest = self.state.sessions.oldest_with_more_than(bound, overflowing);
+            let Some((slot, rest)) = oldest else { return };
+            self.overflowing = rest;
+            self.replace(now, slot, false, outputs);
         }
     }
 }
@@ -591,6 +596,7 @@ impl<L: Logic> Node for Service<L> {
         if let ServiceInput::Started { records, entropy } = input {
             self.start(now, &records, entropy, outputs);
             self.commit_what_is_due(now, outputs);
+            self.end_overflowing_sessions(now, outputs);
             return;
         }
         self.commit_what_is_due(now, outputs);

@@ -24,12 +24,25 @@ use crate::time::{Duration, Instant};
 pub(super) struct Sessions {
     slots: Vec<Option<Session>>,
     free: Vec<u32>,
-    /// When each suspended session ends.
-    windows: BTreeSet<(Instant, SessionSlot)>,
+    /// How many have begun.
+    begun: u64,
+    /// When each suspended session ends: at one instant the older session first.
+    windows: BTreeSet<Window>,
+}
+
+/// The end of a resume window, in the order in which windows end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+struct Window {
+    end: Instant,
+    /// Slots are used again, so they say nothing of which session is older.
+    number: u64,
+    slot: SessionSlot,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
+    /// Counts the sessions in the order of their beginnings.
+    number: u64,
     pub(super) identity: Arc<DeviceIdentity>,
     pub(super) device: DevicePlace,
     pub(super) token: SessionToken,
@@ -51,7 +64,9 @@ impl Sessions {
         device: DevicePlace,
         token: SessionToken,
     ) -> SessionSlot {
+        self.begun += 1;
         let session = Session {
+            number: self.begun,
             identity,
             device,
             token,
@@ -76,14 +91,31 @@ impl Sessions {
     pub(super) fn end(&mut self, slot: SessionSlot, window: Duration) -> Session {
         let session = self.slots[slot.0 as usize].take().expect("the session is online");
         if let Some(since) = session.suspended_since {
-            self.windows.remove(&(since + window, slot));
+            self.windows.remove(&session.window_until(since + window, slot));
         }
         self.free.push(slot.0);
         session
     }
 
-    pub(super) fn is_online(&self, slot: SessionSlot) -> bool {
-        self.slots[slot.0 as usize].is_some()
+    /// Every place for a session, taken or not.
+    pub(super) fn slots(&self) -> Vec<SessionSlot> {
+        (0..self.slots.len()).map(|slot| SessionSlot(u32::try_from(slot).expect("fewer than 2^32 sessions"))).collect()
+    }
+
+    /// The oldest session that is online with more than so many events unacknowledged, and the others that are.
+    pub(super) fn oldest_with_more_than(
+        &self,
+        bound: u64,
+        mut slots: Vec<SessionSlot>,
+    ) -> Option<(SessionSlot, Vec<SessionSlot>)> {
+        slots.retain(|slot| {
+            self.slots[slot.0 as usize].as_ref().is_some_and(|session| session.undelivered_count() > bound)
+        });
+        slots.sort_unstable_by_key(|slot| self.get(*slot).number);
+        slots.dedup();
+        let oldest = *slots.first()?;
+        slots.remove(0);
+        Some((oldest, slots))
     }
 
     pub(super) fn get(&self, slot: SessionSlot) -> &Session {
@@ -96,7 +128,7 @@ impl Sessions {
 
     /// The next end of a resume window.
     pub(super) fn next_end(&self) -> Option<(Instant, SessionSlot)> {
-        self.windows.first().copied()
+        self.windows.first().map(|window| (window.end, window.slot))
     }
 
     pub(super) fn suspend(&mut self, now: Instant, slot: SessionSlot, window: Duration) {
@@ -104,7 +136,8 @@ impl Sessions {
         session.connection = None;
         session.suspended_since = Some(now);
         session.sent = session.acknowledged + session.queue.len() as u64;
-        self.windows.insert((now + window, slot));
+        let window = session.window_until(now + window, slot);
+        self.windows.insert(window);
     }
 
     /// The device goes on with the session: forgets what it has received, and what began and ended meanwhile (REC-2).
@@ -113,7 +146,8 @@ impl Sessions {
         session.acknowledge(received);
         if let Some(since) = session.suspended_since.take() {
             session.leave_out_what_began_and_ended();
-            self.windows.remove(&(since + window, slot));
+            let window = session.window_until(since + window, slot);
+            self.windows.remove(&window);
         }
     }
 
@@ -126,8 +160,8 @@ impl Sessions {
                 Some(since) if since + window <= now => {}
                 Some(since) => {
                     session.suspended_since = Some(now);
-                    self.windows.remove(&(since + window, slot));
-                    self.windows.insert((now + window, slot));
+                    self.windows.remove(&session.window_until(since + window, slot));
+                    self.windows.insert(session.window_until(now + window, slot));
                 }
                 None => self.suspend(now, slot, window),
             }
@@ -136,6 +170,10 @@ impl Sessions {
 }
 
 impl Session {
+    const fn window_until(&self, end: Instant, slot: SessionSlot) -> Window {
+        Window { end, number: self.number, slot }
+    }
+
     /// Queues an event. Where to send it, and under which number, if the device is connected.
     pub(super) fn push(&mut self, event: Arc<StampedEvent>) -> Option<(ConnectionNo, u64)> {
         self.queue.push_back(event);
