@@ -4,17 +4,17 @@
 //! At the server's wire each page is held against the state at the revision that it carries. At the device's API the fold is
 //! done as ORD-5 says: per invitee, whatever is older than the newest seen is ignored.
 
-use std::collections::BTreeSet;
-
+use self::traversals::Traversals;
 use super::final_lists;
 use super::follow::{Followed, Judged, Room};
-use super::history::{Ask, History, Map, SessionNo};
+use super::history::{Ask, History};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, InvitationPage, ListItem, Reply};
-use crate::protocol::vocabulary::{AttemptNo, InvitationStatus, RoomId, UserId};
+use crate::protocol::vocabulary::{InvitationStatus, RoomId, UserId};
 
 mod fold;
+mod traversals;
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "list fold",
@@ -30,17 +30,21 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
 #[derive(Default)]
 struct ListFold {
     findings: Findings,
-    /// The traversals under way: what each has shown so far.
-    traversals: Map<(SessionNo, RoomId), BTreeSet<(UserId, AttemptNo)>>,
+    traversals: Traversals,
 }
 
 impl Check for ListFold {
     fn judged(&mut self, judged: &Judged<'_, '_>) {
-        let Some((Call::GetInvitationList { room_id, cursor, .. }, response)) = judged.ask.success() else { return };
+        let Some((Call::GetInvitationList { cursor, .. }, response)) = judged.ask.success() else { return };
         let Ok(Reply::List(page)) = &response.result else { return };
         Page { judged, page, findings: &mut self.findings }.judge(cursor.as_str().is_empty());
-        if let Some(session) = judged.ask.session {
-            self.traverse(judged, (session, room_id.clone()), cursor.as_str().is_empty(), page);
+        // LST-6: never the same entry twice in one traversal.
+        let reader = judged.history.user_of(judged.ask.device);
+        for who in self.traversals.page(reader, judged.room.instance, cursor, page) {
+            self.findings.add(|| {
+                let device = &judged.history.plan().device(judged.ask.device).name;
+                found(&["LST-6"], judged.ask, format!("{device} is shown {who} twice in one traversal"))
+            });
         }
     }
 
@@ -48,26 +52,6 @@ impl Check for ListFold {
         let finals = final_lists::gather(history.trace);
         fold::judge(history, &finals, &mut self.findings);
         std::mem::take(&mut self.findings)
-    }
-}
-
-impl ListFold {
-    /// LST-6: never the same entry twice in one traversal.
-    fn traverse(&mut self, judged: &Judged<'_, '_>, key: (SessionNo, RoomId), begins: bool, page: &InvitationPage) {
-        let shown = self.traversals.entry(key).or_default();
-        if begins {
-            shown.clear();
-        }
-        for item in &page.invitation_list {
-            let one = (item.invitation.invitee.user_id.clone(), item.attempt);
-            if !shown.insert(one) {
-                self.findings.add(|| {
-                    let who = &judged.history.plan().device(judged.ask.device).name;
-                    let message = format!("{who} is shown {} twice in one traversal", item.invitation.invitee.user_id);
-                    found(&["LST-6"], judged.ask, message)
-                });
-            }
-        }
     }
 }
 

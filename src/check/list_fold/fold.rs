@@ -11,20 +11,22 @@ use super::super::{Difference, Finding, Findings};
 use super::{CHECK, reader};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, InvitationPage, Reply};
-use crate::protocol::event::Event;
-use crate::protocol::message::ServerMessage;
-use crate::protocol::vocabulary::{InvitationStatus, OperationName, Revision, RoomId, UserId};
+use crate::protocol::event::{Event, Stamp, StampedEvent};
+use crate::protocol::message::{RoomPoint, ServerMessage};
+use crate::protocol::vocabulary::{Cursor, InstanceId, InvitationStatus, OperationName, Revision, RoomId, UserId};
 use crate::trace::{DeviceChange, Occurrence, Stage};
 
 /// What a device knows of the list of one room.
 #[derive(Default)]
 struct Fold<'t> {
+    /// Which life of the room it is about: revisions begin again in the next.
+    instance: Option<InstanceId>,
     /// Per invitee the newest that it has seen: at which revision, and what; kNone for gone.
     known: BTreeMap<&'t UserId, (Revision, InvitationStatus)>,
     /// Whether a traversal has been completed since it entered: only then is what it doesn't know of not there.
     based: bool,
-    /// The traversal that began with the empty cursor and is under way.
-    traversal: Option<Under<'t>>,
+    /// The traversals under way, each by the cursor with which it goes on.
+    under_way: BTreeMap<&'t Cursor, Under<'t>>,
 }
 
 /// A traversal under way.
@@ -33,6 +35,16 @@ struct Under<'t> {
     /// The revision at which its first page was read, where the wire tells: the API does not.
     since: Option<Revision>,
     shown: BTreeSet<&'t UserId>,
+}
+
+impl Fold<'_> {
+    /// What follows is of this instance; what is known of another is of no use.
+    fn is_of(&mut self, instance: InstanceId) {
+        if self.instance.is_some_and(|known| known != instance) {
+            *self = Self::default();
+        }
+        self.instance = Some(instance);
+    }
 }
 
 /// Folds what each device hears, and compares with what it reads.
@@ -60,8 +72,8 @@ struct Folding<'f, 't> {
     history: &'f History<'t>,
     folds: Map<(DeviceIndex, &'t RoomId), Fold<'t>>,
     calls: Map<(DeviceIndex, CallNo), &'t Call>,
-    /// The revision of the last page that each device took off the wire.
-    read_at: Map<DeviceIndex, Revision>,
+    /// Where the last page that each device took off the wire was read.
+    read_at: Map<DeviceIndex, RoomPoint>,
     findings: &'f mut Findings,
 }
 
@@ -78,16 +90,13 @@ impl<'t> Folding<'_, 't> {
             }
             Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
                 if let (Ok(Reply::List(_)), Some(at)) = (&response.result, response.at) {
-                    self.read_at.insert(*device, at.revision);
+                    self.read_at.insert(*device, at);
                 }
             }
             Occurrence::Called { device, call, content, .. } => match &**content {
-                Call::GetInvitationList { room_id, cursor, .. } => {
+                Call::GetInvitationList { room_id, .. } => {
                     self.calls.insert((*device, *call), content);
-                    let fold = self.folds.entry((*device, room_id)).or_default();
-                    if cursor.as_str().is_empty() {
-                        fold.traversal = Some(Under::default());
-                    }
+                    self.folds.entry((*device, room_id)).or_default();
                 }
                 content if matches!(content.operation(), OperationName::EnterRoom | OperationName::ExitRoom) => {
                     self.calls.insert((*device, *call), content);
@@ -98,12 +107,10 @@ impl<'t> Folding<'_, 't> {
                 let Some(asked) = self.calls.swap_remove(&(*device, *call)) else { return };
                 let Some(room) = asked.room_id() else { return };
                 match (asked, result) {
-                    (Call::GetInvitationList { .. }, Ok(Reply::List(page))) => self.page(index, *device, room, page),
-                    (Call::GetInvitationList { .. }, _) => {
-                        if let Some(fold) = self.folds.get_mut(&(*device, room)) {
-                            fold.traversal = None;
-                        }
+                    (Call::GetInvitationList { cursor, .. }, Ok(Reply::List(page))) => {
+                        self.page(index, *device, room, cursor, page);
                     }
+                    (Call::GetInvitationList { .. }, _) => {}
                     // What a device knew from before it entered or left is no base.
                     (_, Ok(_)) => {
                         self.folds.swap_remove(&(*device, room));
@@ -120,8 +127,9 @@ impl<'t> Folding<'_, 't> {
                     Event::InvitationAdded { invitation, .. }
                     | Event::InvitationRemoved { invitation, .. }
                     | Event::InvitationStatusChanged { invitation, .. } => {
-                        let Some(revision) = event.stamp.as_ref().map(|stamp| stamp.revision) else { return };
+                        let Some(Stamp { instance, revision, .. }) = event.stamp.clone() else { return };
                         let fold = self.folds.entry((*device, room)).or_default();
+                        fold.is_of(instance);
                         let removed = matches!(event.event, Event::InvitationRemoved { .. });
                         let status = if removed { InvitationStatus::None } else { invitation.status };
                         let known = fold.known.entry(&invitation.invitee.user_id).or_insert((revision, status));
@@ -130,17 +138,54 @@ impl<'t> Folding<'_, 't> {
                             *known = (revision, status);
                         }
                     }
-                    _ => {}
+                    _ => self.own_ring(*device, room, event),
                 }
             }
             _ => {}
         }
     }
 
-    fn page(&mut self, index: usize, device: DeviceIndex, room: &'t RoomId, page: &'t InvitationPage) {
+    /// What a device hears of a ring of its own user counts like a list event: an invitee outside hears no other.
+    fn own_ring(&mut self, device: DeviceIndex, room: &'t RoomId, event: &'t StampedEvent) {
+        let Some((stamp, about)) = event.stamp.as_ref().and_then(|stamp| Some((stamp, stamp.about.as_ref()?))) else {
+            return;
+        };
+        let status = match &event.event {
+            Event::ReceiveInvitation { .. } => InvitationStatus::Pending,
+            Event::InvitationCancelled { .. } | Event::InvitationRevokedByAdmin { .. } => InvitationStatus::None,
+            Event::InvitationTimeout { .. } => InvitationStatus::Timeout,
+            Event::InvitationHandledByOtherDevice { accepted: true, .. } => InvitationStatus::Accepted,
+            Event::InvitationHandledByOtherDevice { accepted: false, .. } => InvitationStatus::Rejected,
+            _ => return,
+        };
+        if about.invitee != self.history.plan().device(device).identity.user_id {
+            return;
+        }
+        let fold = self.folds.entry((device, room)).or_default();
+        fold.is_of(stamp.instance);
+        let known = fold.known.entry(&about.invitee).or_insert((stamp.revision, status));
+        if stamp.revision > known.0 {
+            *known = (stamp.revision, status);
+        }
+    }
+
+    fn page(
+        &mut self,
+        index: usize,
+        device: DeviceIndex,
+        room: &'t RoomId,
+        cursor: &'t Cursor,
+        page: &'t InvitationPage,
+    ) {
         let Some(fold) = self.folds.get_mut(&(device, room)) else { return };
-        if let Some(traversal) = &mut fold.traversal {
-            traversal.since = traversal.since.or(self.read_at.get(&device).copied());
+        let read_at = self.read_at.get(&device).copied();
+        if let Some(at) = read_at {
+            fold.is_of(at.instance);
+        }
+        let begins = cursor.as_str().is_empty();
+        let mut traversal = if begins { Some(Under::default()) } else { fold.under_way.remove(cursor) };
+        if let Some(traversal) = &mut traversal {
+            traversal.since = traversal.since.or(read_at.map(|at| at.revision));
             traversal.shown.extend(page.invitation_list.iter().map(|item| &item.invitation.invitee.user_id));
         }
         let mut wrong = None;
@@ -148,14 +193,17 @@ impl<'t> Folding<'_, 't> {
             let status = item.invitation.status;
             let known = fold.known.entry(&item.invitation.invitee.user_id).or_insert((item.revision, status));
             if known.0 == item.revision && known.1 != status {
-                wrong = Some((&item.invitation.invitee.user_id, known.1, status));
-            } else if item.revision > known.0 {
+                wrong = Some((&item.invitation.invitee.user_id, known.1, status, "of the same revision"));
+            } else if item.revision < known.0 {
+                // The revisions are the library's to compare: the application is not told them (ORD-5).
+                wrong = Some((&item.invitation.invitee.user_id, known.1, status, "from before that"));
+            } else {
                 *known = (item.revision, status);
             }
         }
-        if page.cursor.as_str().is_empty()
-            && let Some(Under { since, shown }) = fold.traversal.take()
-        {
+        if !page.cursor.as_str().is_empty() {
+            fold.under_way.extend(traversal.map(|traversal| (&page.cursor, traversal)));
+        } else if let Some(Under { since, shown }) = traversal {
             fold.based = true;
             // REC-3: what was known when it began and it does not show has gone; that event may be dropped.
             for (user, known) in &mut fold.known {
@@ -164,10 +212,10 @@ impl<'t> Folding<'_, 't> {
                 }
             }
         }
-        if let Some((who, known, seen)) = wrong {
+        if let Some((who, known, seen, which)) = wrong {
             self.findings.add(|| {
                 let message = format!(
-                    "{} and knew {who} as {known}; a page shows {seen} of the same revision",
+                    "{} and knew {who} as {known}; a page shows {seen} {which}",
                     reader(self.history, device, room)
                 );
                 let difference = Some(Difference { expected: known.to_string(), seen: seen.to_string() });
