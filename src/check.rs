@@ -8,6 +8,7 @@
 //! What this module does not do: it gives no verdict. A profile that declares a variant of a requirement drops findings
 //! by their [`Finding::requirements`]; that, known failures and snapshots come after it.
 
+mod answers;
 mod audience;
 mod deadlines;
 mod expectations;
@@ -24,6 +25,7 @@ mod news;
 pub mod non_interference;
 mod one_outcome;
 mod payloads;
+mod push_hints;
 mod quiescence;
 mod recipients;
 mod refusals;
@@ -120,6 +122,7 @@ pub struct AlwaysCheck {
 /// The always-checks.
 pub const CHECKS: &[AlwaysCheck] = &[
     responses::CHECK,
+    answers::CHECK,
     refusals::CHECK,
     sessions::CHECK,
     revisions::CHECK,
@@ -129,6 +132,7 @@ pub const CHECKS: &[AlwaysCheck] = &[
     one_outcome::CHECK,
     deadlines::CHECK,
     payloads::CHECK,
+    push_hints::CHECK,
     list_fold::CHECK,
     news::CHECK,
     hints::CHECK,

@@ -18,6 +18,9 @@ use convoke::trace::outside::seen_by_devices;
 use convoke::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 use convoke::world::sim;
 
+#[path = "checks/both_ways.rs"]
+mod both_ways;
+
 /// Bob accepts on one of two devices and the other is too late; dave's call times out; erin's is cancelled, and fay's is
 /// revoked by the owner; carol reads the list before and after.
 const GOOD: &str = "

@@ -251,6 +251,8 @@ pub(super) struct History<'t> {
     /// The moments of answers that nobody had asked for.
     pub(super) unasked: Vec<usize>,
     pub(super) outages: Vec<Outage>,
+    /// Where the run had become quiet: nothing more was to happen but the reading of the final lists.
+    quiet_from: Option<usize>,
     pub(super) instances: Map<InstanceId, Instance>,
     /// The requests that change a room, were never answered, and may yet have had an effect: by room.
     unanswered: Map<&'t RoomId, Vec<usize>>,
@@ -327,6 +329,13 @@ impl<'t> History<'t> {
         Sure::Maybe
     }
 
+    /// Whether it was the server that closed the session's last connection, by then: it may have ended the session too.
+    pub(super) fn is_cut_off(&self, session: SessionNo, when: Span) -> bool {
+        let session = self.session(session);
+        let gone = session.attachments.last().and_then(|attachment| attachment.to);
+        session.cut_off && gone.is_some_and(|gone| gone <= when.latest)
+    }
+
     /// Whether the session had a connection at any moment of a stretch, both ends included.
     pub(super) fn connected_within(&self, session: SessionNo, from: usize, to: usize) -> bool {
         self.session(session)
@@ -352,9 +361,7 @@ impl<'t> History<'t> {
     pub(super) fn owes(&self, session: SessionNo, when: Span, instance: InstanceId, revision: Revision) -> bool {
         let known = self.session(session);
         if known.ended.is_none() && known.attachments.last().is_some_and(|attachment| attachment.to.is_none()) {
-            // What is committed in the last instants of a run may still be on its way to the disk.
-            let grace = self.at(when.latest) + self.slack();
-            return self.trace.moments.last().is_some_and(|last| last.at > grace);
+            return self.is_settled(when);
         }
         let newer = known.heard.last().is_some_and(|last| {
             let stamp = self.deliveries[*last].event.stamp.as_ref();
@@ -367,6 +374,20 @@ impl<'t> History<'t> {
                         && self.at(to) > self.at(when.latest.max(attachment.from)) + self.slack() + self.noticing()
                 })
             })
+    }
+
+    /// Whether everything that a commit leads to has surely come out: what is committed in the last instants of a run may
+    /// still be on its way to the disk, unless the run was quiet before its lists were read.
+    pub(super) fn is_settled(&self, when: Span) -> bool {
+        let grace = self.at(when.latest) + self.slack();
+        self.quiet_from.is_some_and(|quiet| when.latest < quiet)
+            || self.trace.moments.last().is_some_and(|last| last.at > grace)
+    }
+
+    /// Whether the server may have died between a commit and what it leads to.
+    pub(super) fn crashed_soon_after(&self, when: Span) -> bool {
+        let soon = self.moment_at(self.at(when.latest) + self.slack());
+        self.outages.iter().any(|outage| (when.earliest..=soon).contains(&outage.from))
     }
 
     /// How late the server may do what is due, its disk included (TMO-4), and the way to where it is seen.

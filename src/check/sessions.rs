@@ -1,6 +1,8 @@
 //! Sessions: the events of each are numbered without gaps, a resume loses and repeats nothing, and after its end nothing is
 //! sent. Judged at the server's wire, and at the device's API for duplicates and for what comes after the end.
 
+mod resent;
+
 use super::follow::Followed;
 use super::history::{History, HowEnded, Map};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
@@ -13,7 +15,8 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "sessions",
     requirements: &["REC-1", "REC-2", "REC-4", "DEV-9", "IDM-4", "TERM-1", "ORD-1"],
     boundary: Boundary::Both,
-    promise: "the events of a session are numbered without gaps, reach the application once and in order, and end with it",
+    promise: "the events of a session are numbered without gaps, are sent again as long as they are not acknowledged, reach the \
+              application once and in order, and end with it",
     begin: || Box::new(Sessions::default()),
 };
 
@@ -31,6 +34,7 @@ impl Check for Sessions {
             });
         }
         self.resumes(history);
+        resent::judge(history, &mut self.findings);
         self.after_the_end(history);
         self.farewells(history);
         self.at_the_api(history);

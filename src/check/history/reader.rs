@@ -18,7 +18,7 @@ use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
 use crate::protocol::vocabulary::{ErrorCode, InstanceId, OperationName, RequestId, Revision, SessionToken, UserId};
-use crate::trace::{Occurrence, Trace};
+use crate::trace::{Occurrence, Stage, Trace};
 
 /// Reads a trace once, from its beginning.
 pub(super) struct Reader<'t> {
@@ -73,6 +73,7 @@ impl<'t> Reader<'t> {
             resumes: Vec::new(),
             unasked: Vec::new(),
             outages: Vec::new(),
+            quiet_from: None,
             instances: Map::default(),
             unanswered: Map::default(),
         };
@@ -114,6 +115,7 @@ impl<'t> Reader<'t> {
                 Occurrence::ServerLost { connection, .. } => self.detach(index, *connection, false),
                 Occurrence::ServerClosed { connection, .. } => self.detach(index, *connection, true),
                 Occurrence::ServerCrashed => self.crashed(index),
+                Occurrence::Stage(Stage::FinalLists) => self.history.quiet_from = Some(index),
                 Occurrence::ServerStarted { .. } => self.started(index),
                 _ => {}
             }
@@ -400,8 +402,8 @@ impl<'t> Reader<'t> {
         // Since when these were suspended may not have been written down: they are suspended afresh, or, by an older date,
         // their window has passed.
         let down_from = self.history.outages.last().map_or(index, |outage| outage.from);
-        let bounds = &self.history.plan().service.bounds;
-        let latest = self.history.moment_at(self.history.at(index) + bounds.resume_window + self.history.slack());
+        let resume_window = self.history.plan().service.bounds.resume_window;
+        let latest = self.history.moment_at(self.history.at(index) + resume_window + self.history.slack());
         for session in std::mem::take(&mut self.unsure) {
             let session = &mut self.history.sessions[session.index()];
             session.ended = Some(Ended { when: Span { earliest: down_from, latest }, how: HowEnded::WindowPassed });
@@ -410,10 +412,15 @@ impl<'t> Reader<'t> {
         }
         for number in 0..self.history.sessions.len() {
             let session = SessionNo(super::number(number));
-            if let Some(ended) = &mut self.history.sessions[number].ended {
+            let known = &self.history.sessions[number];
+            let afresh =
+                known.suspended.is_some_and(|since| self.history.at(since) + resume_window > self.history.at(index));
+            let known = &mut self.history.sessions[number];
+            if let Some(ended) = &mut known.ended {
                 // One that may have been alive until now is suspended afresh like the others.
                 if ended.when.latest > down_from {
                     ended.when.latest = ended.when.latest.max(latest);
+                    known.suspended = known.suspended.map(|since| if afresh { index } else { since });
                 }
                 continue;
             }

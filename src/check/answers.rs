@@ -1,0 +1,200 @@
+//! Answers mean the call that the application was shown (ACC-1): an accept or a reject leaves the library with the name of
+//! the newest attempt that an event or a list item has told of in this session, and none leaves it unasked (REJ-5). Judged
+//! between the device's API and its end of the wire.
+
+use std::collections::BTreeSet;
+
+use super::follow::Followed;
+use super::history::{History, Map};
+use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
+use crate::plan::{DeviceIndex, DeviceKind};
+use crate::protocol::call::{AttemptRef, Call, CallNo, Reply};
+use crate::protocol::event::{Event, StampedEvent};
+use crate::protocol::message::{ClientMessage, Content, Request, RoomPoint, ServerMessage};
+use crate::protocol::vocabulary::{RequestId, RoomId};
+use crate::trace::{DeviceChange, Occurrence};
+
+pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
+    name: "answers",
+    requirements: &["ACC-1", "REJ-1", "REJ-5"],
+    boundary: Boundary::DeviceApi,
+    promise: "an answer names the newest call that the application was told of, and no library answers unasked",
+    begin: || Box::new(Answers),
+};
+
+struct Answers;
+
+impl Check for Answers {
+    fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
+        let mut findings = Findings::default();
+        let plan = history.plan();
+        let mut libraries: Vec<Library<'_>> = plan.devices.iter().map(|_| Library::default()).collect();
+        for (index, moment) in history.trace.moments.iter().enumerate() {
+            let Some(device) = device_of(&moment.what) else { continue };
+            let planned = plan.device(device);
+            if planned.kind != DeviceKind::Sdk {
+                continue;
+            }
+            let library = &mut libraries[device.index()];
+            match &moment.what {
+                Occurrence::Called { call, content, .. } => library.called(*call, content),
+                Occurrence::Returned { call, result, .. } => {
+                    library.answers.retain(|answer| answer.call != *call);
+                    if let Ok(Reply::List(page)) = result {
+                        let own = page
+                            .invitation_list
+                            .iter()
+                            .filter(|item| item.invitation.invitee.user_id == planned.identity.user_id);
+                        for item in own {
+                            library.shown(*call, item.attempt);
+                        }
+                    }
+                    library.reads.swap_remove(call);
+                }
+                Occurrence::Heard { event, .. } => library.heard(event, &planned.identity.user_id),
+                Occurrence::DeviceReceived { message, .. } => match message {
+                    ServerMessage::LoggedIn { resumed: false, .. } => library.told.clear(),
+                    ServerMessage::Response(response) => library.read_at = response.at,
+                    _ => {}
+                },
+                Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => *library = Library::default(),
+                Occurrence::DeviceSent { message: ClientMessage::Request(request), .. } => {
+                    let Some(wrong) = library.sends(request, planned.auto_busy) else { continue };
+                    findings.add(|| {
+                        let message = format!("{} sends {} at {}, {}", planned.name, wrong.what, moment.at, wrong.why);
+                        Finding::of(&CHECK, wrong.requirements, message).seen_at(index).on(device)
+                    });
+                }
+                _ => {}
+            }
+        }
+        findings
+    }
+}
+
+fn device_of(what: &Occurrence) -> Option<DeviceIndex> {
+    match what {
+        Occurrence::Called { device, .. }
+        | Occurrence::Returned { device, .. }
+        | Occurrence::Heard { device, .. }
+        | Occurrence::DeviceReceived { device, .. }
+        | Occurrence::DeviceSent { device, .. }
+        | Occurrence::DeviceChanged { device, .. } => Some(*device),
+        _ => None,
+    }
+}
+
+/// What one library has told its application, and what it was asked.
+#[derive(Default)]
+struct Library<'t> {
+    /// The newest attempt told of, by room.
+    told: Map<&'t RoomId, AttemptRef>,
+    /// The answers that the application has given and that have not returned.
+    answers: Vec<Answer<'t>>,
+    /// The list reads that are open.
+    reads: Map<CallNo, &'t RoomId>,
+    /// Where the last answer off the wire was read.
+    read_at: Option<RoomPoint>,
+    /// The requests that have been sent.
+    ids: BTreeSet<&'t RequestId>,
+}
+
+/// An accept or a reject of the application.
+struct Answer<'t> {
+    call: CallNo,
+    content: &'t Call,
+    /// What the application had been told when it called.
+    told: Option<AttemptRef>,
+    sent: bool,
+}
+
+struct Wrong {
+    requirements: &'static [&'static str],
+    what: String,
+    why: String,
+}
+
+impl<'t> Library<'t> {
+    fn called(&mut self, call: CallNo, content: &'t Call) {
+        match content {
+            Call::Accept { room_id, attempt: None } | Call::Reject { room_id, attempt: None, .. } => {
+                let told = self.told.get(room_id).copied();
+                self.answers.push(Answer { call, content, told, sent: false });
+            }
+            Call::GetInvitationList { room_id, .. } => {
+                self.reads.insert(call, room_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn heard(&mut self, event: &'t StampedEvent, user: &crate::protocol::vocabulary::UserId) {
+        let (Event::ReceiveInvitation { .. }, Some(room)) = (&event.event, event.event.room_id()) else { return };
+        let Some(stamp) = &event.stamp else { return };
+        if let Some(about) = stamp.about.as_ref().filter(|about| about.invitee == *user) {
+            self.tell(room, AttemptRef { instance: stamp.instance, attempt: about.attempt });
+        }
+    }
+
+    fn shown(&mut self, call: CallNo, attempt: crate::protocol::vocabulary::AttemptNo) {
+        if let (Some(room), Some(at)) = (self.reads.get(&call).copied(), self.read_at) {
+            self.tell(room, AttemptRef { instance: at.instance, attempt });
+        }
+    }
+
+    fn tell(&mut self, room: &'t RoomId, attempt: AttemptRef) {
+        let newest = self.told.entry(room).or_insert(attempt);
+        *newest = attempt.max(*newest);
+    }
+
+    /// What is wrong with sending this, if something is.
+    fn sends(&mut self, request: &'t Request, auto_busy: bool) -> Option<Wrong> {
+        let Content::Call(content) = &request.content else { return None };
+        let (Call::Accept { room_id, attempt: named } | Call::Reject { room_id, attempt: named, .. }) = &**content
+        else {
+            return None;
+        };
+        // A repeat is what it was (IDM-2).
+        if !self.ids.insert(&request.id) {
+            return None;
+        }
+        let what = format!("{} to {room_id}, naming {}", content.operation(), words(*named));
+        let asked: Vec<usize> = (0..self.answers.len())
+            .filter(|answer| !self.answers[*answer].sent && is_same(self.answers[*answer].content, content))
+            .collect();
+        let meant = asked.iter().copied().find(|answer| self.answers[*answer].told == *named);
+        let Some(answer) = meant.or(asked.first().copied()) else {
+            // REJ-5: only a library that is to answer for a busy user answers unasked.
+            return (!auto_busy).then(|| Wrong {
+                requirements: &["REJ-5"],
+                what,
+                why: "which its application did not ask for".to_owned(),
+            });
+        };
+        self.answers[answer].sent = true;
+        let told = self.answers[answer].told;
+        (told != *named).then(|| Wrong {
+            requirements: &["ACC-1", "REJ-1"],
+            what,
+            why: format!("and the newest that its application had been told of was {}", words(told)),
+        })
+    }
+}
+
+/// The same but for the attempt, which the library adds.
+fn is_same(asked: &Call, sent: &Call) -> bool {
+    match (asked, sent) {
+        (Call::Accept { room_id, .. }, Call::Accept { room_id: other, .. }) => room_id == other,
+        (Call::Reject { room_id, reason, .. }, Call::Reject { room_id: other, reason: other_reason, .. }) => {
+            room_id == other && reason == other_reason
+        }
+        _ => false,
+    }
+}
+
+fn words(attempt: Option<AttemptRef>) -> String {
+    attempt.map_or_else(
+        || "no call".to_owned(),
+        |attempt| format!("call {} of instance {}", attempt.attempt, attempt.instance),
+    )
+}
