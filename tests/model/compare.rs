@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use convoke::plan::Latency;
+use convoke::plan::{Action, DeviceIndex, Latency, Plan};
 use convoke::protocol::call::Reply;
 use convoke::protocol::event::{Event, RoomInfo, StampedEvent};
 use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Response, ServerMessage};
@@ -38,6 +38,8 @@ pub(crate) fn compare(trace: &Trace) -> Result<Looked, String> {
         *looked.entry(mark.to_owned()).or_default() += 1;
     }
     *looked.entry("heard by an application".to_owned()).or_default() += comparison.libraries.heard;
+    *looked.entry("a library answered for a busy user".to_owned()).or_default() += comparison.libraries.busy_answers();
+    looked.retain(|_, times| *times > 0);
     Ok(looked)
 }
 
@@ -51,37 +53,43 @@ fn moments_before(trace: &Trace, number: usize) -> String {
     text
 }
 
-/// What a connection carries: every message arrives as it was sent, in order, and not before its time.
+/// What a connection carries: every message arrives as it was sent, in order, and not before its time. Each stands with the
+/// instant of its sending.
 #[derive(Default)]
 struct Wire {
     to_server: BTreeMap<ConnectionNo, VecDeque<(Instant, ClientMessage)>>,
     to_device: BTreeMap<ConnectionNo, VecDeque<(Instant, ServerMessage)>>,
     latency: Duration,
-    /// When something was last let go: what was held arrives at once.
-    released: Instant,
+    /// When a device's link was last let go: what was held arrives at once, or right behind what was under way before.
+    released: BTreeMap<DeviceIndex, Instant>,
 }
 
 impl Wire {
     fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
+        let latency = self.latency;
+        let released = |device: &DeviceIndex| self.released.get(device).copied();
+        let in_time = |device: &DeviceIndex, sent: Instant| {
+            sent + latency <= at || released(device).is_some_and(|released| released >= sent)
+        };
         let carried = match what {
             Occurrence::DeviceSent { connection, message, .. } => {
-                self.to_server.entry(*connection).or_default().push_back((at + self.latency, message.clone()));
+                self.to_server.entry(*connection).or_default().push_back((at, message.clone()));
                 true
             }
             Occurrence::ServerSent { connection, message, .. } => {
-                self.to_device.entry(*connection).or_default().push_back((at + self.latency, message.clone()));
+                self.to_device.entry(*connection).or_default().push_back((at, message.clone()));
                 true
             }
-            Occurrence::ServerReceived { connection, message, .. } => {
+            Occurrence::ServerReceived { device, connection, message } => {
                 let sent = self.to_server.entry(*connection).or_default().pop_front();
-                sent.is_some_and(|(due, sent)| (due <= at || self.released == at) && sent == *message)
+                sent.is_some_and(|(since, sent)| in_time(device, since) && sent == *message)
             }
-            Occurrence::DeviceReceived { connection, message, .. } => {
+            Occurrence::DeviceReceived { device, connection, message, .. } => {
                 let sent = self.to_device.entry(*connection).or_default().pop_front();
-                sent.is_some_and(|(due, sent)| (due <= at || self.released == at) && sent == *message)
+                sent.is_some_and(|(since, sent)| in_time(device, since) && sent == *message)
             }
-            Occurrence::DeviceChanged { change: DeviceChange::Released, .. } => {
-                self.released = at;
+            Occurrence::DeviceChanged { device, change: DeviceChange::Released } => {
+                self.released.insert(*device, at);
                 true
             }
             _ => true,
@@ -91,10 +99,17 @@ impl Wire {
 }
 
 struct Comparison {
+    plan: Arc<Plan>,
     wire: Wire,
     service: Service,
     /// The instant up to which everything was settled.
     now: Instant,
+    /// How long the disk takes: so long what is said may be held up, and what was not made durable is lost in a crash.
+    sync: Duration,
+    /// The service as it was at the end of earlier instants, as far back as a crash may throw it.
+    earlier: VecDeque<(Instant, Service)>,
+    /// Whether the last step, if it is a crash, spares what the disk had not made durable yet.
+    keeps_unsynced: bool,
     up: bool,
     latency: Duration,
     connections: BTreeMap<ConnectionNo, Said>,
@@ -122,10 +137,14 @@ impl Comparison {
             .iter()
             .map(|account| (account.user_id.clone(), (account.user_name.clone(), account.avatar_url.clone())))
             .collect();
-        let service = Service::new(plan.service.bounds.clone(), accounts);
+        let service = Service::new(plan.service.bounds.clone(), plan.service.rate_limits, accounts);
         Self {
             service,
             now: Instant::START,
+            sync: plan.service.sync,
+            earlier: VecDeque::new(),
+            keeps_unsynced: false,
+            plan: plan.clone(),
             up: true,
             wire: Wire::default(),
             latency: match plan.network.link.latency {
@@ -143,6 +162,7 @@ impl Comparison {
 
     fn look(&mut self, at: Instant, what: &Occurrence) -> Result<(), String> {
         if at > self.now {
+            self.remember();
             if self.up {
                 self.service.advance(at - Duration::from_nanos(1));
             }
@@ -163,19 +183,25 @@ impl Comparison {
                 self.service.received(at, *connection, message);
                 self.sort(at);
             }
+            Occurrence::StepBegan { step } => {
+                self.keeps_unsynced =
+                    matches!(self.plan.steps[*step].action, Action::CrashServer { keep_unsynced: true });
+            }
             Occurrence::ServerLost { connection, .. } => {
-                self.service.advance(at);
+                self.service.wake(at);
                 self.service.lost(at, *connection);
                 self.sort(at);
                 // What became due at this very instant has nowhere to go any more.
                 self.connections.remove(connection);
             }
             Occurrence::ServerSent { connection, message, .. } => {
-                self.service.advance(at);
+                self.service.wake(at);
                 self.sort(at);
                 self.said(*connection, message)?;
             }
             Occurrence::ServerClosed { connection, .. } => {
+                self.service.wake(at);
+                self.sort(at);
                 let said = self.connections.entry(*connection).or_default();
                 if said.close.take().is_none() || !said.events.is_empty() {
                     return Err(format!("the model closes no such connection, or says {:?} first", said.events));
@@ -188,6 +214,8 @@ impl Comparison {
             Occurrence::ServerCrashed => {
                 self.up = false;
                 self.connections.clear();
+                self.pushes.clear();
+                self.fall_back(at);
             }
             Occurrence::ServerStarted { .. } => {
                 self.up = true;
@@ -202,6 +230,33 @@ impl Comparison {
         }
         self.wire.look(at, what)?;
         self.libraries.look(at, what)
+    }
+
+    /// Notes what the service knows at the end of this instant, and forgets what no crash goes back to any more.
+    fn remember(&mut self) {
+        if self.sync == Duration::ZERO || !self.up {
+            return;
+        }
+        self.earlier.push_back((self.now, self.service.clone()));
+        let is_durable = |at: Instant| at + self.sync < self.now;
+        while self.earlier.get(1).is_some_and(|(at, _)| is_durable(*at)) {
+            self.earlier.pop_front();
+        }
+    }
+
+    /// What was not durable is lost in a crash.
+    fn fall_back(&mut self, at: Instant) {
+        if self.sync == Duration::ZERO {
+            return;
+        }
+        let earlier = std::mem::take(&mut self.earlier);
+        if !self.keeps_unsynced {
+            let durable = earlier.into_iter().rfind(|(since, _)| *since + self.sync < at || *since == Instant::START);
+            let (_, durable) = durable.expect("the setup is durable, and so is what a crash before left");
+            self.service.fall_back_to(durable, at - self.sync - Duration::from_nanos(1));
+        }
+        // What is left now, no later crash undoes.
+        self.earlier.push_back((Instant::START, self.service.clone()));
     }
 
     /// Puts what the model says into the queues of its connections.
@@ -223,20 +278,20 @@ impl Comparison {
         }
     }
 
-    /// Everything that the model said before `now` has been said by the server.
+    /// Everything that the model said before `now` has been said by the server, as soon as its disk let it.
     fn nothing_is_owed(&self, now: Instant) -> Result<(), String> {
         let mut owed = String::new();
         for (connection, said) in &self.connections {
             for (at, out) in said.logins.iter().chain(&said.responses).chain(&said.events) {
-                if *at < now {
+                if *at + self.sync < now {
                     let _ = writeln!(owed, "at {at} on connection {connection:?}: {out:?}");
                 }
             }
-            if said.close.is_some_and(|at| at < now) {
+            if said.close.is_some_and(|at| at + self.sync < now) {
                 let _ = writeln!(owed, "connection {connection:?} was to be closed");
             }
         }
-        for (at, hint) in self.pushes.iter().filter(|(at, _)| *at < now) {
+        for (at, hint) in self.pushes.iter().filter(|(at, _)| *at + self.sync < now) {
             let _ = writeln!(owed, "at {at}: {hint:?}");
         }
         if owed.is_empty() { Ok(()) } else { Err(format!("the model says, and the server never did:\n{owed}")) }
@@ -246,15 +301,14 @@ impl Comparison {
         let said = self.connections.entry(connection).or_default();
         match message {
             ServerMessage::LoggedIn { session, resumed } => match said.logins.pop_front() {
-                Some((_, Out::LoggedIn { device, resumed: expected, .. })) if expected == *resumed => {
-                    if *resumed && self.service.token(&device) != Some(session) {
-                        return Err("the token has changed".to_owned());
-                    }
+                Some((_, Out::LoggedIn { resumed: expected, .. })) if expected == *resumed => {
                     if !*resumed && self.tokens.contains(session) {
                         return Err("the token is not new".to_owned());
                     }
                     self.tokens.push(session.clone());
-                    self.service.learn_token(&device, session);
+                    if !self.service.learn_token(connection, session) {
+                        return Err("the token has changed".to_owned());
+                    }
                     Ok(())
                 }
                 expected => Err(format!("the model says {expected:?}")),

@@ -53,13 +53,22 @@ struct Library {
     ids: BTreeSet<RequestId>,
     returns: VecDeque<(Instant, CallNo, Result<Reply, ErrorCode>)>,
     events: VecDeque<(Instant, Arc<StampedEvent>)>,
-    /// The calls whose requests must go out.
-    sends: VecDeque<(Instant, CallNo)>,
+    /// The requests that must go out.
+    sends: VecDeque<(Instant, u64)>,
+    /// How many requests there have been.
+    requests: u64,
+    /// How often it answered for a busy user.
+    busy_answers: usize,
+    /// Whether it answers for a busy user (REJ-5), and what rings here.
+    auto_busy: bool,
+    ringing: BTreeMap<RoomId, AttemptRef>,
 }
 
 #[derive(Debug)]
 struct Pending {
-    call: CallNo,
+    number: u64,
+    /// None for what the library asks by itself.
+    call: Option<CallNo>,
     content: Arc<Call>,
     since: Instant,
     id: Option<RequestId>,
@@ -69,7 +78,7 @@ impl Libraries {
     pub(crate) fn new(plan: &Plan) -> Self {
         let library = |device: &convoke::plan::PlannedDevice| {
             (device.kind == DeviceKind::Sdk)
-                .then(|| Library::new(device.identity.user_id.clone(), plan.service.bounds.clone()))
+                .then(|| Library::new(device.identity.user_id.clone(), plan.service.bounds.clone(), device.auto_busy))
         };
         Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
     }
@@ -91,13 +100,13 @@ impl Libraries {
             Occurrence::DeviceReceived { message, .. } => library.takes(at, message),
             Occurrence::DeviceLost { .. } => library.lost(),
             Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => {
-                *library = Library::new(library.user.clone(), library.bounds.clone());
+                *library = Library::new(library.user.clone(), library.bounds.clone(), library.auto_busy);
             }
             Occurrence::DeviceSent { message: ClientMessage::Request(request), .. } => {
-                let Some((_, call)) = library.sends.pop_front() else {
+                let Some((_, number)) = library.sends.pop_front() else {
                     return Err(format!("the model sends nothing, {library:?}"));
                 };
-                let pending = library.pending.iter_mut().find(|pending| pending.call == call).expect("it is pending");
+                let pending = library.pending.iter_mut().find(|one| one.number == number).expect("it is pending");
                 if request.content != Content::Call(pending.content.clone()) {
                     return Err(format!("the model sends {pending:?}"));
                 }
@@ -128,6 +137,11 @@ impl Libraries {
             _ => {}
         }
         Ok(())
+    }
+
+    /// How often a library answered for a busy user.
+    pub(crate) fn busy_answers(&self) -> usize {
+        self.libraries.iter().flatten().map(|library| library.busy_answers).sum()
     }
 
     pub(crate) fn nothing_is_owed(&self, now: Instant) -> Result<(), String> {
@@ -174,7 +188,7 @@ fn invalid_during_offline(event: &Event) -> bool {
 }
 
 impl Library {
-    fn new(user: UserId, bounds: Bounds) -> Self {
+    fn new(user: UserId, bounds: Bounds, auto_busy: bool) -> Self {
         Self {
             user,
             bounds,
@@ -188,6 +202,10 @@ impl Library {
             returns: VecDeque::new(),
             events: VecDeque::new(),
             sends: VecDeque::new(),
+            requests: 0,
+            busy_answers: 0,
+            auto_busy,
+            ringing: BTreeMap::new(),
         }
     }
 
@@ -214,10 +232,19 @@ impl Library {
             self.returns.push_back((now, call, answer));
             return;
         }
+        if let Call::Accept { room_id, .. } | Call::Reject { room_id, .. } = &**content {
+            self.ringing.remove(room_id);
+        }
+        self.ask(now, Some(call), content);
+    }
+
+    fn ask(&mut self, now: Instant, call: Option<CallNo>, content: &Arc<Call>) {
         let content = self.named(content);
-        self.pending.push(Pending { call, content, since: now, id: None });
+        self.requests += 1;
+        let number = self.requests;
+        self.pending.push(Pending { number, call, content, since: now, id: None });
         if self.state == State::LoggedIn {
-            self.sends.push_back((now, call));
+            self.sends.push_back((now, number));
         }
     }
 
@@ -248,8 +275,12 @@ impl Library {
         self.room = None;
         self.forget();
         for pending in std::mem::take(&mut self.pending) {
-            self.returns.push_back((now, pending.call, Err(ErrorCode::FAILED)));
+            self.returned(now, pending.call, Err(ErrorCode::FAILED));
         }
+    }
+
+    fn returned(&mut self, now: Instant, call: Option<CallNo>, result: Result<Reply, ErrorCode>) {
+        self.returns.extend(call.map(|call| (now, call, result)));
     }
 
     fn takes(&mut self, now: Instant, message: &ServerMessage) {
@@ -274,7 +305,7 @@ impl Library {
                         logout.id = None;
                     }
                 }
-                self.sends.extend(self.pending.iter().map(|pending| (now, pending.call)));
+                self.sends.extend(self.pending.iter().map(|pending| (now, pending.number)));
             }
             ServerMessage::Refused { error } => {
                 match self.state {
@@ -304,9 +335,15 @@ impl Library {
         };
         let pending = self.pending.remove(at);
         let result = response.result.clone().map_err(|error| error.code);
-        self.returns.push_back((now, pending.call, result));
+        self.returned(now, pending.call, result);
         match (&*pending.content, &response.result) {
-            (Call::EnterRoom { room_id, .. }, Ok(_)) => self.room = Some(room_id.clone()),
+            (Call::EnterRoom { room_id, .. }, Ok(_)) => {
+                self.room = Some(room_id.clone());
+                self.ringing.remove(room_id);
+            }
+            (Call::Accept { room_id, .. } | Call::Reject { room_id, .. }, Ok(_)) => {
+                self.ringing.remove(room_id);
+            }
             (Call::ExitRoom { room_id }, Ok(_)) if self.room.as_ref() == Some(room_id) => self.room = None,
             (Call::Logout {}, _) => self.log_out(now),
             (Call::GetInvitationList { room_id, .. }, Ok(Reply::List(page))) => {
@@ -329,9 +366,21 @@ impl Library {
             if matches!(event.event, Event::ReceiveInvitation { .. }) {
                 self.learn(room_id, attempt);
                 self.known.insert(attempt);
-            } else if event.event.name().closes_ring() && !self.known.contains(&attempt) {
-                // DEV-8: it would end a ring that never began here.
+                self.events.push_back((now, event.clone()));
+                if let Some(reason) = self.rings(room_id, attempt).filter(|_| self.auto_busy) {
+                    self.ringing.remove(room_id);
+                    self.busy_answers += 1;
+                    self.ask(now, None, &Arc::new(Call::Reject { room_id: room_id.clone(), reason, attempt: None }));
+                }
                 return;
+            } else if event.event.name().closes_ring() {
+                if self.ringing.get(room_id) == Some(&attempt) {
+                    self.ringing.remove(room_id);
+                }
+                if !self.known.contains(&attempt) {
+                    // DEV-8: it would end a ring that never began here.
+                    return;
+                }
             }
         }
         match &event.event {
@@ -346,6 +395,24 @@ impl Library {
         self.events.push_back((now, event.clone()));
     }
 
+    /// REJ-5, REJ-6: it rings, or the user is busy: here is the reason.
+    fn rings(&mut self, room_id: &RoomId, attempt: AttemptRef) -> Option<i64> {
+        let entering =
+            |pending: &Pending| matches!(&*pending.content, Call::EnterRoom { room_id: to, .. } if to == room_id);
+        let is_here = self.room.as_ref() == Some(room_id) || self.pending.iter().any(entering);
+        if is_here || self.ringing.get(room_id) == Some(&attempt) {
+            return None;
+        }
+        if self.room.is_some() {
+            return Some(1);
+        }
+        if self.ringing.keys().any(|other| other != room_id) {
+            return Some(0);
+        }
+        self.ringing.insert(room_id.clone(), attempt);
+        None
+    }
+
     fn learn(&mut self, room_id: &RoomId, attempt: AttemptRef) {
         let newest = self.told.entry(room_id.clone()).or_insert(attempt);
         *newest = attempt.max(*newest);
@@ -356,6 +423,7 @@ impl Library {
         self.received = 0;
         self.told.clear();
         self.known.clear();
+        self.ringing.clear();
     }
 
     /// IDM-5
@@ -365,7 +433,7 @@ impl Library {
             std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.since + timeout <= now);
         self.pending = kept;
         for pending in given_up {
-            self.returns.push_back((pending.since + timeout, pending.call, Err(ErrorCode::FAILED)));
+            self.returned(pending.since + timeout, pending.call, Err(ErrorCode::FAILED));
         }
         if let State::LoggingIn(Some((call, since))) = self.state
             && since + timeout <= now

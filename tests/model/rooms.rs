@@ -18,12 +18,6 @@ use convoke::time::{Duration, Instant};
 
 use crate::sessions::{Answer, Out, Service};
 
-/// Whether an answer may name the attempt of a dissolved room under the id of another: it should get -2311.
-const PAST_OF_ANY_ROOM: bool = true;
-
-/// Whether removeAttendeesByAdmin refuses who has no account, as row 9 of the checks would have it.
-const REMOVED_ATTENDEES_MUST_EXIST: bool = false;
-
 /// One installation of the library: whose, and which.
 pub(crate) type DeviceKey = (UserId, DeviceId);
 
@@ -340,6 +334,7 @@ impl Service {
         }
         let members = room.members.clone();
         for user in new {
+            self.take_ring(now, &caller.0, user);
             let entry = room.entry(user).expect("it was just made").clone();
             let (room_info, invitation) = self.payload(room, &entry, InvitationStatus::Pending);
             let devices = self.devices_of(user);
@@ -433,7 +428,7 @@ impl Service {
             Some(named) => self
                 .gone
                 .iter()
-                .filter(|old| old.instance == named.instance.0 && (PAST_OF_ANY_ROOM || old.id == room.id))
+                .filter(|old| old.instance == named.instance.0 && old.id == room.id)
                 .flat_map(|old| old.attempts.iter())
                 .filter(of_caller)
                 .find(|attempt| attempt.number == named.attempt.0),
@@ -749,7 +744,7 @@ impl Service {
         if room.role(&caller.0) == Role::GeneralUser {
             return Err(ErrorCode::NO_PERMISSION);
         }
-        if (add || REMOVED_ATTENDEES_MUST_EXIST) && ids.iter().any(|id| !self.accounts.contains_key(id)) {
+        if ids.iter().any(|id| !self.accounts.contains_key(id)) {
             return Err(ErrorCode::USER_NOT_EXIST);
         }
         let mut changed = distinct(ids);

@@ -27,9 +27,6 @@ const USERS: [&str; 6] = ["alice", "bob", "carol", "dave", "erin", "frank"];
 const ACTIVE_USERS: usize = 4;
 const ROOMS: [&str; 2] = ["red", "blue"];
 const PLATFORMS: [Platform; 3] = [Platform::Phone, Platform::Web, Platform::Tablet];
-/// Whether the simulator keeps the order of what was under way when a hold or a partition began and what was sent after:
-/// until it does, sequences have neither.
-const LINKS_KEEP_ORDER_WHEN_CUT: bool = false;
 /// How many steps a sequence has at most.
 const STEPS_MAX: usize = 32;
 
@@ -52,6 +49,14 @@ struct Shape {
     password: bool,
     red_members_max: u32,
     page_default: u64,
+    /// Whether inviteUsers is limited (SEC-6), by small buckets.
+    rate_limits: bool,
+    /// Whether the libraries of bob and carol answer for a busy user (REJ-5).
+    auto_busy: bool,
+    /// How many events a session may have unacknowledged, where that is few.
+    undelivered_max: Option<u64>,
+    /// How long the server's disk takes, in milliseconds.
+    sync: u64,
     /// Who is in which room at first.
     inside: [Option<usize>; ACTIVE_USERS],
 }
@@ -207,6 +212,7 @@ enum Draw {
     },
     Crash {
         down: u64,
+        keep_unsynced: bool,
     },
     Raw {
         operation: usize,
@@ -232,11 +238,31 @@ fn shapes() -> impl Strategy<Value = Shape> {
         prop_oneof![3 => Just(0_u32), 1 => Just(2), 1 => Just(3)],
         prop_oneof![Just(1_u64), Just(2), Just(20)],
         (inside(), inside(), inside(), inside()),
+        (
+            prop::bool::weighted(0.2),
+            prop::bool::weighted(0.3),
+            prop_oneof![7 => Just(None), 1 => (4..9_u64).prop_map(Some)],
+            prop_oneof![5 => Just(0_u64), 1 => 1..20_u64, 1 => 20..400_u64],
+        ),
     )
-        .prop_map(|(devices, twin, raw, (blue_is_live, password), red_members_max, page_default, inside)| {
+        .prop_map(|(devices, twin, raw, (blue_is_live, password), red_members_max, page_default, inside, more)| {
             // alice owns the first room and is usually there.
             let inside = [inside.0.or(Some(0)), inside.1, inside.2, inside.3];
-            Shape { devices, twin, raw, blue_is_live, password, red_members_max, page_default, inside }
+            let (rate_limits, auto_busy, undelivered_max, sync) = more;
+            Shape {
+                devices,
+                twin,
+                raw,
+                blue_is_live,
+                password,
+                red_members_max,
+                page_default,
+                rate_limits,
+                auto_busy,
+                undelivered_max,
+                sync,
+                inside,
+            }
         })
 }
 
@@ -299,7 +325,8 @@ fn draws() -> impl Strategy<Value = Draw> {
         1 => (device(), 0..3_usize).prop_map(|(device, way)| Draw::Partition { device, way }),
         2 => device().prop_map(|device| Draw::Heal { device }),
         2 => device().prop_map(|device| Draw::Kill { device }),
-        3 => prop_oneof![Just(0_u64), 1..50_u64, 50..40_000_u64].prop_map(|down| Draw::Crash { down }),
+        3 => (prop_oneof![Just(0_u64), 1..50_u64, 50..40_000_u64], any::<bool>())
+            .prop_map(|(down, keep_unsynced)| Draw::Crash { down, keep_unsynced }),
     ];
     let raw = prop_oneof![
         3 => (
@@ -334,7 +361,7 @@ impl fmt::Debug for Sequence {
             devices.iter().map(|device| plan.device(*device).name.to_string()).collect::<Vec<_>>().join(", ")
         };
         writeln!(f, "a sequence of {} steps; a message takes {LATENCY} ms", plan.steps.len())?;
-        writeln!(f, "  page_default {}", plan.service.bounds.page_default)?;
+        writeln!(f, "  {:?}", self.shape)?;
         for setup in plan.setup.iter().flatten() {
             writeln!(f, "  setup   {:12} {}", plan.device(setup.device).name, call_text(&setup.call))?;
         }
@@ -369,7 +396,8 @@ impl fmt::Debug for Sequence {
                 Action::Disconnect { devices } => writeln!(f, "{:12} disconnected", names(devices))?,
                 Action::Kill { devices } => writeln!(f, "{:12} killed", names(devices))?,
                 Action::Restart { devices } => writeln!(f, "{:12} restarted", names(devices))?,
-                Action::CrashServer { .. } => writeln!(f, "the server crashes")?,
+                Action::CrashServer { keep_unsynced: true } => writeln!(f, "the server crashes, its disk does not")?,
+                Action::CrashServer { keep_unsynced: false } => writeln!(f, "the server crashes")?,
                 Action::RestartServer => writeln!(f, "the server restarts")?,
                 other => writeln!(f, "{other:?}")?,
             }
@@ -426,6 +454,10 @@ impl<'a> Writer<'a> {
             page_default: shape.page_default,
             page_max: 3,
             acknowledge_every: 4,
+            invite_calls_max: 3,
+            invite_calls_refill: Duration::from_millis(700),
+            rings_max: 2,
+            undelivered_max: shape.undelivered_max.unwrap_or(Bounds::default().undelivered_max),
             ..Bounds::default()
         };
         let mut plan = Plan {
@@ -435,7 +467,12 @@ impl<'a> Writer<'a> {
             tags: Vec::new(),
             worlds: Vec::new(),
             seed: Seed(1),
-            service: ServicePlan { bounds, rate_limits: false, checkpoint_every: 7, ..ServicePlan::default() },
+            service: ServicePlan {
+                bounds,
+                rate_limits: shape.rate_limits,
+                checkpoint_every: 7,
+                sync: Duration::from_millis(shape.sync),
+            },
             network: Network {
                 link: Link { latency: Latency::Constant(Duration::from_millis(LATENCY)), ..Link::default() },
                 links: Vec::new(),
@@ -457,7 +494,8 @@ impl<'a> Writer<'a> {
         for (user, count) in shape.devices.iter().enumerate() {
             first.push(DeviceIndex(plan.devices.len() as u32));
             for platform in &PLATFORMS[..*count] {
-                plan.devices.push(device(USERS[user], *platform, "", DeviceKind::Sdk));
+                let auto_busy = shape.auto_busy && (user == 1 || user == 2);
+                plan.devices.push(PlannedDevice { auto_busy, ..device(USERS[user], *platform, "", DeviceKind::Sdk) });
             }
         }
         let mut login: Vec<SetupCall> =
@@ -774,7 +812,6 @@ impl<'a> Writer<'a> {
                 self.aims.push(self.now + 30_000);
                 self.step(Action::Disconnect { devices: vec![DeviceIndex(device as u32)] });
             }
-            Draw::Hold { .. } | Draw::Partition { .. } if !LINKS_KEEP_ORDER_WHEN_CUT => {}
             Draw::Hold { device, way } => {
                 let devices = vec![DeviceIndex((device % self.plan.devices.len()) as u32)];
                 self.step(Action::Hold { devices, direction: direction(way) });
@@ -799,8 +836,8 @@ impl<'a> Writer<'a> {
                     self.step(Action::Kill { devices: vec![device] });
                 }
             }
-            Draw::Crash { down } => {
-                self.step(Action::CrashServer { keep_unsynced: false });
+            Draw::Crash { down, keep_unsynced } => {
+                self.step(Action::CrashServer { keep_unsynced });
                 self.now += down;
                 self.aims.push(self.now + 30_000);
                 self.step(Action::RestartServer);

@@ -3,24 +3,29 @@
 //! The model is told what the server is told, and says what the server must say: [`Service::out`]. It never sees the
 //! disk: what it is told has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{Call, Reply};
 use convoke::protocol::event::{Event, PushHint, StampedEvent};
-use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, RoomPoint};
+use convoke::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, Resume, RoomPoint};
 use convoke::protocol::vocabulary::{
     Cursor, ErrorCode, OperationName, Platform, RequestId, RoomId, SessionToken, UserId,
 };
-use convoke::time::Instant;
+use convoke::time::{Duration, Instant};
 
 use crate::rooms::{CursorMeaning, DeviceKey, Room};
 
 /// The whole service.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Service {
     pub(crate) bounds: Bounds,
+    /// Whether the buckets of SEC-6 are there.
+    rate_limits: bool,
+    /// Whose calls of inviteUsers, and whose rings at whom, are limited by what.
+    calls: BTreeMap<UserId, Bucket>,
+    rings: BTreeMap<(UserId, UserId), Bucket>,
     /// Name and picture of everybody.
     pub(crate) accounts: BTreeMap<UserId, (Arc<str>, Arc<str>)>,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
@@ -31,8 +36,13 @@ pub(crate) struct Service {
     pub(crate) cursors: BTreeMap<Cursor, (CursorMeaning, u32)>,
     /// Those that are online, in the order in which they began.
     sessions: Vec<Session>,
+    /// How many have begun, and what the server called them.
+    begun: u64,
+    tokens: BTreeMap<u64, SessionToken>,
     /// The results that are kept (IDM-1).
     kept: BTreeMap<(DeviceKey, RequestId), Kept>,
+    /// The connections that the server has hung up: it takes nothing more from them.
+    closed: BTreeSet<ConnectionNo>,
     /// How often the server was started.
     pub(crate) lives: u32,
     /// What the server must say now.
@@ -44,9 +54,9 @@ pub(crate) struct Service {
 /// One session that is online (TERM-1).
 #[derive(Clone, Debug)]
 struct Session {
+    number: u64,
     device: DeviceKey,
     platform: Platform,
-    token: Option<SessionToken>,
     connection: Option<ConnectionNo>,
     /// When the resume window will have passed; only while it is suspended.
     ends_at: Option<Instant>,
@@ -54,6 +64,36 @@ struct Session {
     unacknowledged: Vec<(u64, Arc<StampedEvent>)>,
     /// What happened since it was suspended; not numbered yet.
     queued: Vec<Arc<StampedEvent>>,
+}
+
+/// A bucket of tokens (SEC-6): full at first, and what was taken comes back one by one.
+#[derive(Clone, Debug)]
+struct Bucket {
+    missing: u64,
+    next: Instant,
+}
+
+impl Bucket {
+    fn take(&mut self, now: Instant, refill: Duration) {
+        self.fill(now, refill);
+        if self.missing == 0 {
+            self.next = now + refill;
+        }
+        self.missing += 1;
+    }
+
+    fn fill(&mut self, now: Instant, refill: Duration) {
+        while self.missing > 0 && self.next <= now {
+            self.missing -= 1;
+            self.next = self.next + refill;
+        }
+    }
+
+    fn is_empty(&self, now: Instant, size: u64, refill: Duration) -> bool {
+        let mut later = self.clone();
+        later.fill(now, refill);
+        later.missing >= size
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -90,7 +130,7 @@ impl From<Result<Reply, ErrorCode>> for Answer {
 /// Something that the server must do.
 #[derive(Clone, Debug)]
 pub(crate) enum Out {
-    LoggedIn { connection: ConnectionNo, device: DeviceKey, resumed: bool },
+    LoggedIn { connection: ConnectionNo, resumed: bool },
     Refused { connection: ConnectionNo, code: ErrorCode },
     Response { connection: ConnectionNo, id: RequestId, answer: Answer },
     Event { connection: ConnectionNo, seq: u64, event: Arc<StampedEvent> },
@@ -105,14 +145,46 @@ enum Due {
 }
 
 impl Service {
-    pub(crate) fn new(bounds: Bounds, accounts: BTreeMap<UserId, (Arc<str>, Arc<str>)>) -> Self {
-        Self { bounds, accounts, ..Self::default() }
+    pub(crate) fn new(bounds: Bounds, rate_limits: bool, accounts: BTreeMap<UserId, (Arc<str>, Arc<str>)>) -> Self {
+        Self { bounds, rate_limits, accounts, ..Self::default() }
     }
 
-    /// Commits what is due by `now`: in the order of time, and at one instant first expiries, by their place in the list
-    /// (TMO-3), then ends of resume windows.
+    /// The server has died, and what it knows is what it knew earlier, when its disk had caught up. What others know of it
+    /// stays: what it called sessions and places in lists.
+    pub(crate) fn fall_back_to(&mut self, mut durable: Self, now: Instant) {
+        durable.advance(now);
+        durable.out.clear();
+        durable.lives = self.lives;
+        durable.tokens = std::mem::take(&mut self.tokens);
+        durable.cursors = std::mem::take(&mut self.cursors);
+        durable.marks = std::mem::take(&mut self.marks);
+        durable.marks.push("a crash undid what was not durable");
+        *self = durable;
+    }
+
+    /// Commits what is due by `now`: in the order of time, and at one instant first expiries, by instance and place in the
+    /// list (TMO-3), then ends of resume windows, the older session first.
     pub(crate) fn advance(&mut self, now: Instant) {
-        while let Some(due) = self.next_due(now) {
+        while let Some((at, _)) = self.next_due(now) {
+            self.commit_due(at);
+            // What is due now may be taken together with a message.
+            if at < now {
+                self.end_overflowing();
+            }
+        }
+    }
+
+    /// The same, and nothing else happens at this instant before.
+    pub(crate) fn wake(&mut self, now: Instant) {
+        let is_due = self.next_due(now).is_some();
+        self.advance(now);
+        if is_due {
+            self.end_overflowing();
+        }
+    }
+
+    fn commit_due(&mut self, now: Instant) {
+        while let Some((_, due)) = self.next_due(now) {
             match due {
                 Due::Expiry(room, invitee) => self.expire(&room, &invitee),
                 Due::WindowPassed(device) => {
@@ -123,7 +195,23 @@ impl Service {
         }
     }
 
-    fn next_due(&self, now: Instant) -> Option<Due> {
+    /// Section 5: a device with too many events unacknowledged loses its session, the oldest first.
+    fn end_overflowing(&mut self) {
+        let bound = self.bounds.undelivered_max;
+        let too_many = |session: &&Session| (session.unacknowledged.len() + session.queued.len()) as u64 > bound;
+        while let Some(session) = self.sessions.iter().find(too_many).cloned() {
+            self.marks.push("a session had too many events unacknowledged");
+            self.end_session(&session.device);
+            self.hang_up(session.connection);
+        }
+    }
+
+    fn hang_up(&mut self, connection: Option<ConnectionNo>) {
+        self.closed.extend(connection);
+        self.out.extend(connection.map(|connection| Out::Close { connection }));
+    }
+
+    fn next_due(&self, now: Instant) -> Option<(Instant, Due)> {
         let mut due: Vec<(Instant, Due)> = Vec::new();
         let mut rooms: Vec<&Room> = self.rooms.values().collect();
         rooms.sort_by_key(|room| room.instance);
@@ -140,7 +228,7 @@ impl Service {
             }
         }
         // The first of those that are due first.
-        due.into_iter().min_by_key(|(at, _)| *at).map(|(_, due)| due)
+        due.into_iter().min_by_key(|(at, _)| *at)
     }
 
     /// The server notices that a connection is gone (TERM-1).
@@ -166,13 +254,15 @@ impl Service {
         if self.next_due(now).is_some() {
             self.marks.push("something was overdue at a restart");
         }
-        self.advance(now);
+        self.commit_due(now);
+        self.end_overflowing();
     }
 
     /// A message arrives.
     pub(crate) fn received(&mut self, now: Instant, connection: ConnectionNo, message: &ClientMessage) {
         self.advance(now);
         match message {
+            _ if self.closed.contains(&connection) => {}
             ClientMessage::Login(login) => self.login(connection, login),
             ClientMessage::Request(request) => {
                 let answer = self.request(now, connection, request);
@@ -186,6 +276,7 @@ impl Service {
                 }
             }
         }
+        self.end_overflowing();
     }
 
     fn session_on(&mut self, connection: ConnectionNo) -> Option<&mut Session> {
@@ -202,18 +293,20 @@ impl Service {
             self.out.push(Out::Refused { connection, code: ErrorCode::USER_NOT_EXIST });
             return;
         }
+        let tokens = &self.tokens;
+        let is_resumed = |session: &&mut Session, resume: &Resume| {
+            session.device == device && tokens.get(&session.number) == Some(&resume.session)
+        };
         if let Some(resume) = &login.resume
-            && let Some(session) = self
-                .sessions
-                .iter_mut()
-                .find(|session| session.device == device && session.token.as_ref() == Some(&resume.session))
+            && let Some(session) = self.sessions.iter_mut().find(|session| is_resumed(session, resume))
         {
             if let Some(old) = session.connection.replace(connection) {
+                self.closed.insert(old);
                 self.out.push(Out::Close { connection: old });
             }
             session.ends_at = None;
             session.acknowledge(resume.received);
-            self.out.push(Out::LoggedIn { connection, device: device.clone(), resumed: true });
+            self.out.push(Out::LoggedIn { connection, resumed: true });
             for (seq, event) in session.unacknowledged.clone() {
                 self.out.push(Out::Event { connection, seq, event });
             }
@@ -254,33 +347,27 @@ impl Service {
                 self.hand(&old.device, &Arc::new(StampedEvent { stamp: None, event }));
             }
             self.end_session(&old.device);
-            if let Some(connection) = old.connection {
-                self.out.push(Out::Close { connection });
-            }
+            self.hang_up(old.connection);
         }
+        self.begun += 1;
         self.sessions.push(Session {
+            number: self.begun,
             device: device.clone(),
             platform,
-            token: None,
             connection: Some(connection),
             ends_at: None,
             last_seq: 0,
             unacknowledged: Vec::new(),
             queued: Vec::new(),
         });
-        self.out.push(Out::LoggedIn { connection, device, resumed: false });
+        self.out.push(Out::LoggedIn { connection, resumed: false });
     }
 
-    /// What the server called the session that it said had begun.
-    pub(crate) fn learn_token(&mut self, device: &DeviceKey, token: &SessionToken) {
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.device == *device) {
-            session.token = Some(token.clone());
-        }
-    }
-
-    /// The token of the device's session, as far as it is known.
-    pub(crate) fn token(&self, device: &DeviceKey) -> Option<&SessionToken> {
-        self.sessions.iter().find(|session| session.device == *device)?.token.as_ref()
+    /// What the server called the session that it said had begun, or gone on, on this connection. False if it called it
+    /// something else before.
+    pub(crate) fn learn_token(&mut self, connection: ConnectionNo, token: &SessionToken) -> bool {
+        let number = self.session_on(connection).map(|session| session.number);
+        number.is_none_or(|number| self.tokens.entry(number).or_insert_with(|| token.clone()) == token)
     }
 
     fn request(&mut self, now: Instant, connection: ConnectionNo, request: &Request) -> Answer {
@@ -306,10 +393,15 @@ impl Service {
             return Answer::error(ErrorCode::INVALID_PARAMETER);
         }
         let answer = match &request.content {
+            content if self.rate_limits && !self.affords(now, &device.0, content) => {
+                self.marks.push("a caller was slowed down");
+                return Answer::error(ErrorCode::FREQ_LIMIT);
+            }
             Content::Malformed(_) => Answer::error(ErrorCode::INVALID_PARAMETER),
             Content::Call(call) if matches!(**call, Call::Logout {}) => Answer::from(Ok(Reply::Void)),
             Content::Call(call) => self.execute(now, &device, call),
         };
+        // IDM-1: -2 is not kept, as it returned above.
         if keeps {
             self.kept.insert(key, Kept { content: request.content.clone(), answer: answer.clone(), since: now });
         }
@@ -317,6 +409,40 @@ impl Service {
             self.end_session(&device);
         }
         answer
+    }
+
+    /// SEC-6: whether the buckets have what a call may take. A call takes one of the caller's, whatever comes of it; rings
+    /// take theirs when they begin.
+    fn affords(&mut self, now: Instant, user: &UserId, content: &Content) -> bool {
+        let operation = match content {
+            Content::Call(call) => call.operation().name(),
+            Content::Malformed(malformed) => &malformed.operation,
+        };
+        if operation != OperationName::InviteUsers.name() {
+            return true;
+        }
+        let (size, refill) = (self.bounds.invite_calls_max, self.bounds.invite_calls_refill);
+        let (ring_size, ring_refill) = (self.bounds.rings_max, self.bounds.rings_refill);
+        if self.calls.get(user).is_some_and(|bucket| bucket.is_empty(now, size, refill)) {
+            return false;
+        }
+        if let Content::Call(call) = content
+            && let Call::InviteUsers { user_id_list, .. } = &**call
+            && user_id_list.iter().any(|invitee| {
+                let bucket = self.rings.get(&(user.clone(), invitee.clone()));
+                bucket.is_some_and(|bucket| bucket.is_empty(now, ring_size, ring_refill))
+            })
+        {
+            return false;
+        }
+        self.calls.entry(user.clone()).or_insert(Bucket { missing: 0, next: now }).take(now, refill);
+        true
+    }
+
+    /// A ring begins.
+    pub(crate) fn take_ring(&mut self, now: Instant, user: &UserId, invitee: &UserId) {
+        let bucket = self.rings.entry((user.clone(), invitee.clone())).or_insert(Bucket { missing: 0, next: now });
+        bucket.take(now, self.bounds.rings_refill);
     }
 
     /// The session is over, and if its device was in a room, it leaves (TERM-2).
