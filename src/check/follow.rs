@@ -150,10 +150,10 @@ impl<'t> Follower<'_, 't> {
         self.room.learn_id(self.history, revealed);
         let missing = revealed.revision.0.saturating_sub(self.room.revision.0 + 1);
         let window = Span { earliest: self.floor.min(latest), latest };
-        if self.is_silent(revealed, window) && self.fill(missing + 1, window) {
+        if self.is_silent(revealed, window) && self.fill(missing + 1, revealed, window) {
             return self.judge(revealed, None);
         }
-        if missing > 0 && !self.fill(missing, window) {
+        if missing > 0 && !self.fill(missing, revealed, window) {
             self.room.lose_certainty(Revision(revealed.revision.0 - 1));
         }
         let found = changes::explain(self.history, self.attempts, &mut self.room, revealed, window);
@@ -175,6 +175,16 @@ impl<'t> Follower<'_, 't> {
                 self.floor = self.floor.max(span.earliest);
             }
         }
+    }
+
+    /// Whether a commit's events are about this attempt.
+    fn is_told_of(&self, revealed: &Revealed, attempt: usize) -> bool {
+        let attempt = &self.attempts[attempt];
+        revealed.deliveries.iter().map(|delivery| &self.history.deliveries[*delivery]).any(|delivery| {
+            let about = delivery.event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref());
+            delivery.invitee == Some(attempt.invitee)
+                && attempt.number.is_none_or(|number| about.is_some_and(|about| about.attempt == number))
+        })
     }
 
     /// Whether only the number of a commit is known: nobody heard of it, and no request that may have led to it succeeded.
@@ -216,8 +226,8 @@ impl<'t> Follower<'_, 't> {
     }
 
     /// Accounts for revisions that nobody heard of by what must have happened unseen: overdue expiries and exits of ended
-    /// sessions. False where that does not account for them exactly.
-    fn fill(&mut self, missing: u64, window: Span) -> bool {
+    /// sessions. False where that does not account for them exactly. What the next commit tells of happened in that one.
+    fn fill(&mut self, missing: u64, next: &Revealed, window: Span) -> bool {
         let Some(room_id) = self.room.id else { return false };
         if self.history.may_have_changed_unseen(room_id, window.latest) {
             return false;
@@ -226,13 +236,16 @@ impl<'t> Follower<'_, 't> {
         let pending = self.room.entries.values().filter(|entry| entry.status == InvitationStatus::Pending);
         for attempt in pending.filter_map(|entry| entry.attempt) {
             let Some(deadline) = self.attempts[attempt].deadline(self.history) else { continue };
-            if deadline.earliest <= window.latest {
+            if deadline.earliest <= window.latest && !self.is_told_of(next, attempt) {
                 let end = AttemptEnd::unseen(Outcome::TimedOut, Span { latest: window.latest, ..deadline });
                 unseen.push((deadline.earliest, Change::Ended { attempt, end }));
             }
         }
         for (user, member) in &self.room.members {
             let Some(session) = member.session else { continue };
+            if self.history.is_cut_off(session, window) {
+                return false;
+            }
             let ended = self.history.session(session).ended.map(|ended| ended.when);
             if let Some(ended) = ended.filter(|ended| ended.earliest <= window.latest) {
                 // A session that may be over and may not be explains nothing.

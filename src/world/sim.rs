@@ -804,20 +804,26 @@ impl<'c> Sim<'c> {
     /// What the network held back goes on its way: after a partition it takes the usual time, after a hold none. It is a
     /// stream either way: what was on its way before the hold and is so still comes first.
     fn let_go(&mut self, index: DeviceIndex, at_once: bool) {
+        // What arrives at once is answered at once, and the answer comes behind what was held back too.
+        let mut arriving = Vec::new();
         for way in [Way::ToServer, Way::ToDevice] {
-            if self.devices[index.index()].link.is_blocked(way) {
+            let device = &mut self.devices[index.index()];
+            if device.link.is_blocked(way) {
                 continue;
             }
-            for message in std::mem::take(&mut self.devices[index.index()].waiting[way as usize]) {
-                let before = self.devices[index.index()].link.last_arrival(way);
-                if at_once && before > self.now {
-                    self.queue.push(before, Happening::Arrival(index, message));
-                } else if at_once {
-                    self.arrive(index, message);
-                } else {
+            let before = device.link.last_arrival(way);
+            for message in std::mem::take(&mut device.waiting[way as usize]) {
+                if !at_once {
                     self.put_on_wire(index, way, message);
+                } else if before > self.now {
+                    self.queue.push(before, Happening::Arrival(index, message));
+                } else {
+                    arriving.push(message);
                 }
             }
+        }
+        for message in arriving {
+            self.arrive(index, message);
         }
         self.try_to_connect(index);
     }
