@@ -251,6 +251,8 @@ pub(super) struct History<'t> {
     /// The moments of answers that nobody had asked for.
     pub(super) unasked: Vec<usize>,
     pub(super) outages: Vec<Outage>,
+    /// The logins that were never answered, because their connections went before.
+    dangling: Vec<(UserNo, usize)>,
     /// Where the run had become quiet: nothing more was to happen but the reading of the final lists.
     quiet_from: Option<usize>,
     pub(super) instances: Map<InstanceId, Instance>,
@@ -327,6 +329,11 @@ impl<'t> History<'t> {
             return Sure::Yes;
         }
         Sure::Maybe
+    }
+
+    /// Whether a user may have a session that was never seen to begin: a login was carried out or not, and never answered.
+    pub(super) fn may_have_unseen_session(&self, user: UserNo, when: Span) -> bool {
+        self.dangling.iter().any(|(of, asked)| *of == user && *asked <= when.latest)
     }
 
     /// Whether it was the server that closed the session's last connection, by then: it may have ended the session too.

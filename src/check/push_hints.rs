@@ -65,6 +65,8 @@ impl Check for PushHints {
                 (Sure::No, Sure::No) => Sure::No,
                 _ => Sure::Maybe,
             });
+            let unseen = online == Sure::No && scene.history.may_have_unseen_session(invitee, scene.when);
+            let online = if unseen { Sure::Maybe } else { online };
             let key = (scene.history.user_id(invitee).clone(), room.clone());
             let shown = info.map(Shown::of);
             self.calls.entry(key).or_default().push_back(Called { attempt, when: scene.when, online, shown });

@@ -6,6 +6,7 @@ use super::history::{Ask, History, Map, Receipt};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::CallNo;
+use crate::protocol::message::Response;
 use crate::protocol::vocabulary::{ErrorCode, OperationName};
 use crate::time::Instant;
 use crate::trace::{DeviceChange, Occurrence, Stage};
@@ -70,7 +71,10 @@ impl Responses {
     fn same_result(&mut self, history: &History<'_>, ask: &Ask<'_>) {
         let name = &history.plan().device(ask.device).name;
         if let Some((_, first)) = ask.answers.first()
-            && let Some((moment, other)) = ask.answers.iter().find(|(_, other)| other.result != first.result)
+            && let Some((moment, other)) = ask
+                .answers
+                .iter()
+                .find(|(_, other)| other.result != first.result && !is_logged_out(history, ask, other))
         {
             self.findings.add(|| {
                 let message = format!(
@@ -152,6 +156,12 @@ fn answered_later(history: &History<'_>, ask: &Ask<'_>, receipt: &Receipt, after
             |later: &Receipt| later.answered && later.connection == receipt.connection && later.moment > receipt.moment;
         other.receipts.iter().any(came_later) && other.answers.last().is_some_and(|(at, _)| history.at(*at) > after)
     })
+}
+
+/// Whether an answer is what everybody gets whose session is over: login comes before what is kept (IDM-1).
+fn is_logged_out(history: &History<'_>, ask: &Ask<'_>, answer: &Response) -> bool {
+    let over = ask.session.is_some_and(|session| history.session(session).ended.is_some());
+    over && matches!(&answer.result, Err(error) if error.code == ErrorCode::SDK_NOT_INITIALIZED)
 }
 
 /// Whether the connection of a receipt stood long enough after it for an answer.

@@ -3,10 +3,12 @@
 
 mod resent;
 
-use super::follow::Followed;
-use super::history::{History, HowEnded, Map};
+use super::audience;
+use super::follow::{Followed, Scene};
+use super::history::{History, HowEnded, Map, ResumeAsked, SessionNo};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
+use crate::protocol::bounds::Bounds;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::vocabulary::{EventName, InstanceId, OperationName, Revision};
 use crate::trace::{DeviceChange, Occurrence};
@@ -23,9 +25,24 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
 #[derive(Default)]
 struct Sessions {
     findings: Findings,
+    /// How many events each session was to hear, where that may explain why it is over.
+    due: Map<SessionNo, u64>,
+    /// Whether there was a commit of which not all is known.
+    unsure: bool,
 }
 
 impl Check for Sessions {
+    fn commit(&mut self, scene: &Scene<'_, '_>) {
+        let bounds = &scene.history.plan().service.bounds;
+        if !scene.history.resumes.iter().any(|asked| is_refused_early(asked, bounds)) {
+            return;
+        }
+        self.unsure |= scene.inferred || !scene.complete;
+        for due in audience::of(scene) {
+            *self.due.entry(due.session).or_default() += 1;
+        }
+    }
+
     fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
         for one in &history.irregularities {
             self.findings.add(|| {
@@ -42,15 +59,27 @@ impl Check for Sessions {
     }
 }
 
+/// More events than this are not hidden in a commit of which not all is known.
+const UNSEEN_MAX: u64 = 1_000;
+
+/// Whether a session was not given back that had not been away for long.
+fn is_refused_early(asked: &ResumeAsked, bounds: &Bounds) -> bool {
+    let early = asked.suspended_for.is_some_and(|(_, most)| most.times(2) <= bounds.resume_window);
+    early && !asked.granted && !asked.was_over
+}
+
 impl Sessions {
     /// Tested at half the window and at the window plus the keep-alive bound; between, both are lawful (REC-1).
     fn resumes(&mut self, history: &History<'_>) {
         let bounds = &history.plan().service.bounds;
         for asked in &history.resumes {
             let Some((least, most)) = asked.suspended_for else { continue };
-            let early = most.times(2) <= bounds.resume_window;
+            let early = is_refused_early(asked, bounds);
             let late = least > bounds.resume_window + bounds.keep_alive_bound;
-            let (requirements, what): (&[&str], &str) = if early && !asked.granted && !asked.was_over {
+            // A session with too much unacknowledged ends, which nobody is told.
+            let due = self.due.get(&asked.session).copied().unwrap_or(0);
+            let may_overflow = due > bounds.undelivered_max || (self.unsure && bounds.undelivered_max < UNSEEN_MAX);
+            let (requirements, what): (&[&str], &str) = if early && !may_overflow {
                 (&["REC-2", "REC-4"], "is not given back its session")
             } else if late && asked.granted {
                 (&["REC-1", "TERM-1"], "is given back a session whose window has passed")

@@ -600,6 +600,8 @@ impl<L: Logic> Node for Service<L> {
             return;
         }
         self.commit_what_is_due(now, outputs);
+        // Before anything else too: whether a deadline comes by itself or with a message makes no difference.
+        self.end_overflowing_sessions(now, outputs);
         self.handle(now, input, outputs);
         self.end_overflowing_sessions(now, outputs);
     }

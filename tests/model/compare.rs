@@ -188,19 +188,19 @@ impl Comparison {
                     matches!(self.plan.steps[*step].action, Action::CrashServer { keep_unsynced: true });
             }
             Occurrence::ServerLost { connection, .. } => {
-                self.service.wake(at);
+                self.service.advance(at);
                 self.service.lost(at, *connection);
                 self.sort(at);
                 // What became due at this very instant has nowhere to go any more.
                 self.connections.remove(connection);
             }
             Occurrence::ServerSent { connection, message, .. } => {
-                self.service.wake(at);
+                self.service.advance(at);
                 self.sort(at);
                 self.said(*connection, message)?;
             }
             Occurrence::ServerClosed { connection, .. } => {
-                self.service.wake(at);
+                self.service.advance(at);
                 self.sort(at);
                 let said = self.connections.entry(*connection).or_default();
                 if said.close.take().is_none() || !said.events.is_empty() {

@@ -167,18 +167,6 @@ impl Service {
     pub(crate) fn advance(&mut self, now: Instant) {
         while let Some((at, _)) = self.next_due(now) {
             self.commit_due(at);
-            // What is due now may be taken together with a message.
-            if at < now {
-                self.end_overflowing();
-            }
-        }
-    }
-
-    /// The same, and nothing else happens at this instant before.
-    pub(crate) fn wake(&mut self, now: Instant) {
-        let is_due = self.next_due(now).is_some();
-        self.advance(now);
-        if is_due {
             self.end_overflowing();
         }
     }

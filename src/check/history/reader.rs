@@ -73,6 +73,7 @@ impl<'t> Reader<'t> {
             resumes: Vec::new(),
             unasked: Vec::new(),
             outages: Vec::new(),
+            dangling: Vec::new(),
             quiet_from: None,
             instances: Map::default(),
             unanswered: Map::default(),
@@ -335,6 +336,7 @@ impl<'t> Reader<'t> {
     fn left_dangling(&mut self, index: usize, connection: ConnectionNo) {
         let Some(known) = self.connections.get_mut(&connection) else { return };
         let (Some((asked, _)), Some(device)) = (known.login.take(), known.device) else { return };
+        self.history.dangling.push((self.history.user_of(device), asked));
         for session in self.history.sessions_of(self.history.user_of(device)).to_vec() {
             if !self.share_a_place(self.history.device_of(session), device) {
                 continue;
