@@ -11,7 +11,7 @@ use crate::plan::{DeviceIndex, DeviceKind};
 use crate::protocol::call::{AttemptRef, Call, CallNo, Reply};
 use crate::protocol::event::{Event, StampedEvent};
 use crate::protocol::message::{ClientMessage, Content, Request, RoomPoint, ServerMessage};
-use crate::protocol::vocabulary::{RequestId, RoomId};
+use crate::protocol::vocabulary::{AttemptNo, ErrorCode, OperationName, RequestId, RoomId, UserId};
 use crate::trace::{DeviceChange, Occurrence};
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
@@ -50,6 +50,7 @@ impl Check for Answers {
                         }
                     }
                     library.reads.swap_remove(call);
+                    library.returned(*call, result.as_ref().err().map(|error| error.code));
                 }
                 Occurrence::Heard { event, .. } => library.heard(event, &planned.identity.user_id),
                 Occurrence::DeviceReceived { message, .. } => match message {
@@ -91,6 +92,8 @@ struct Library<'t> {
     told: Map<&'t RoomId, AttemptRef>,
     /// The answers that the application has given and that have not returned.
     answers: Vec<Answer<'t>>,
+    /// The logins and logouts that are open.
+    turns: Map<CallNo, OperationName>,
     /// The list reads that are open.
     reads: Map<CallNo, &'t RoomId>,
     /// Where the last answer off the wire was read.
@@ -124,11 +127,30 @@ impl<'t> Library<'t> {
             Call::GetInvitationList { room_id, .. } => {
                 self.reads.insert(call, room_id);
             }
+            Call::Login { .. } | Call::Logout {} => {
+                self.turns.insert(call, content.operation());
+            }
             _ => {}
         }
     }
 
-    fn heard(&mut self, event: &'t StampedEvent, user: &crate::protocol::vocabulary::UserId) {
+    /// With its session the library forgets what it was told: by a logout that was answered, and a login that came to
+    /// nothing.
+    fn returned(&mut self, call: CallNo, error: Option<ErrorCode>) {
+        let is_over = match self.turns.swap_remove(&call) {
+            Some(OperationName::Logout) => error != Some(ErrorCode::FAILED),
+            Some(_) => error.is_some_and(|error| error != ErrorCode::REPEAT_OPERATION),
+            None => false,
+        };
+        if is_over {
+            self.told.clear();
+        }
+    }
+
+    fn heard(&mut self, event: &'t StampedEvent, user: &UserId) {
+        if let Event::KickedOffLine { .. } = event.event {
+            self.told.clear();
+        }
         let (Event::ReceiveInvitation { .. }, Some(room)) = (&event.event, event.event.room_id()) else { return };
         let Some(stamp) = &event.stamp else { return };
         if let Some(about) = stamp.about.as_ref().filter(|about| about.invitee == *user) {
@@ -136,7 +158,7 @@ impl<'t> Library<'t> {
         }
     }
 
-    fn shown(&mut self, call: CallNo, attempt: crate::protocol::vocabulary::AttemptNo) {
+    fn shown(&mut self, call: CallNo, attempt: AttemptNo) {
         if let (Some(room), Some(at)) = (self.reads.get(&call).copied(), self.read_at) {
             self.tell(room, AttemptRef { instance: at.instance, attempt });
         }
