@@ -2,7 +2,7 @@
 //! (REC-6). Judged where the server hands them over.
 //!
 //! A hint names no attempt. Those for one user and room are taken in their order, each for the first call that may want it.
-//! Where nobody sees what the server hands to the push service (it was not started here), nothing is missed.
+//! Where nobody sees what the server hands to the push service, nothing is missed.
 
 use std::collections::VecDeque;
 
@@ -74,12 +74,10 @@ impl Check for PushHints {
     }
 
     fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings {
-        let mut is_seen = false;
+        let is_seen = history.trace.vantage.is_server();
         for (index, moment) in history.trace.moments.iter().enumerate() {
-            match &moment.what {
-                Occurrence::PushHinted(hint) => self.hinted(history, followed, index, hint),
-                Occurrence::ServerStarted { .. } => is_seen = true,
-                _ => {}
+            if let Occurrence::PushHinted(hint) = &moment.what {
+                self.hinted(history, followed, index, hint);
             }
         }
         for ((user, room), called) in std::mem::take(&mut self.calls).into_iter().filter(|_| is_seen) {
