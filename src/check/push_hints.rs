@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 
 use super::follow::{Change, Followed, Scene};
-use super::history::{History, Map, Span, Sure};
+use super::history::{Ask, History, Map, Span, Sure};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
+use crate::protocol::call::Call;
 use crate::protocol::event::{PushHint, RoomInfo};
 use crate::protocol::vocabulary::{RoomId, UserId};
 use crate::trace::Occurrence;
@@ -99,6 +100,14 @@ impl PushHints {
         let wants_it = |called: &Called| called.online != Sure::Yes;
         let fits = calls.iter().take(before).position(|called| wants_it(called) && !is_over(called));
         let Some(called) = fits.or_else(|| calls.iter().take(before).position(wants_it)) else {
+            // A call that was never answered may have been carried out, and have been heard of by nobody else.
+            let may_be_called = |ask: &Ask<'_>| {
+                let named = |call: &Call| matches!(call, Call::InviteUsers { user_id_list, .. } if user_id_list.contains(&hint.user_id));
+                ask.call().is_some_and(named) && ask.receipts.first().is_some_and(|receipt| receipt.moment <= index)
+            };
+            if history.unanswered_asks(&hint.room_id).any(may_be_called) {
+                return;
+            }
             let what = if before == 0 { "to which nobody has called it" } else { "and it has a device online" };
             self.wrong(history, index, hint, what);
             return;

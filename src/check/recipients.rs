@@ -46,7 +46,13 @@ impl Missing {
         let Some(attempt) = self.due.attempt.map(|attempt| &followed.attempts[attempt]) else { return true };
         let concerns_ring = Some(history.session(self.due.session).user) == self.due.invitee
             && (self.due.event == EventName::ReceiveInvitation || self.due.event.closes_ring());
-        let (Some(began), Some(end)) = (attempt.began, attempt.ends.first()) else { return true };
+        let Some(began) = attempt.began else { return true };
+        let Some(end) = attempt.ends.first() else {
+            // It may have ended unseen: whoever was away when it began may not have had to hear of either.
+            let unseen = attempt.room.is_some_and(|room| history.may_have_changed_unseen(room, usize::MAX));
+            let away = !history.connected_within(self.due.session, began.earliest, began.latest);
+            return !(concerns_ring && unseen && away);
+        };
         !concerns_ring
             || history.connected_within(self.due.session, began.latest.min(end.when.earliest), end.when.earliest)
     }

@@ -88,9 +88,10 @@ impl Responses {
                 Finding { difference: Some(difference), ..finding }
             });
         }
-        let refused = ask
-            .answer()
-            .is_none_or(|answer| matches!(&answer.result, Err(error) if error.code == ErrorCode::INVALID_PARAMETER));
+        let refused = ask.answer().is_none_or(|answer| {
+            matches!(&answer.result, Err(error) if error.code == ErrorCode::INVALID_PARAMETER)
+                || is_logged_out(history, ask, answer)
+        });
         if ask.reuses_id && !refused {
             self.findings.add(|| {
                 let message = format!(
