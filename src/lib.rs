@@ -18,6 +18,9 @@ pub mod plan;
 
 pub mod trace;
 
+#[cfg(feature = "net")]
+pub mod implementation;
+
 pub mod world;
 
 pub mod check;

@@ -156,7 +156,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 return decision;
             };
             let Some((user, device)) = room.members.iter().next() else { return decision };
-            let member = Caller { user, device, slot: asked.caller.slot };
+            let member = Caller { user, device, ..asked.caller };
             let as_member = asked.core.decide(asked.now, member, asked.content);
             answering(decision, as_member.result)
         }),

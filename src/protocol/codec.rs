@@ -147,6 +147,23 @@ pub fn event_from(name: &str, payload: &Value) -> Result<Event, DecodeError> {
     slow::event(name, payload)
 }
 
+/// Reads a text of any length as a value as strictly as messages are read: no key stands twice, and nothing is too deep.
+///
+/// # Errors
+/// When the text is no JSON, or not of that kind.
+pub fn value_from(text: &str) -> Result<Value, DecodeError> {
+    strict::value_of(text)
+}
+
+/// Reads something else than a message out of a value as strictly as messages are read. The path of an error begins
+/// below `within`, which is a path without the leading `/`; empty for the value itself.
+///
+/// # Errors
+/// When the value is not what is asked for: where and why.
+pub fn strictly<'de, T: Deserialize<'de>>(value: &'de Value, within: &str) -> Result<T, DecodeError> {
+    strict::from_value(value, within)
+}
+
 impl Serialize for ClientMessage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         shape::ClientShape::of(self).serialize(serializer)

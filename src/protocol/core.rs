@@ -10,6 +10,7 @@ mod decide;
 mod limits;
 pub mod parameters;
 mod room;
+mod told;
 mod transition;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,12 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use self::limits::Buckets;
 use self::room::{Answered, Room};
+pub use self::told::{Told, ToldEvent};
 pub use self::transition::{Effects, LeaveCause, Transition};
 use super::bounds::Bounds;
 use super::call::{AttemptRef, Reply};
 use super::event::UserInfo;
 use super::message::{Content, RoomPoint};
-use super::vocabulary::{ApiError, DeviceId, InstanceId, Role, RoomId, UserId};
+use super::vocabulary::{ApiError, DeviceId, InstanceId, RequestId, Role, RoomId, UserId};
 use crate::time::Instant;
 
 /// Where the session layer keeps a session. A slot is used again only after its session has ended.
@@ -42,6 +44,8 @@ pub struct Caller<'a> {
     pub device: &'a DeviceId,
     /// Its session.
     pub slot: SessionSlot,
+    /// The id of the request; no rule of the core looks at it.
+    pub id: &'a RequestId,
 }
 
 /// What a request comes to.

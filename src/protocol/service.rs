@@ -144,6 +144,15 @@ pub enum Record {
         /// The expiry.
         transition: Transition,
     },
+    /// Logic of somebody else said something that is not part of a request that may change state.
+    Told {
+        /// When it was committed.
+        at: Instant,
+        /// What it said.
+        transition: Transition,
+    },
+    /// What a whole server of somebody else wants to have back after a restart.
+    Kept(serde_json::Value),
 }
 
 impl Record {
@@ -154,9 +163,14 @@ impl Record {
             Self::Restarted { at }
             | Self::Suspended { at, .. }
             | Self::SessionEnded { at, .. }
-            | Self::Expired { at, .. } => Some(*at),
+            | Self::Expired { at, .. }
+            | Self::Told { at, .. } => Some(*at),
             Self::Handled(handled) => Some(handled.at),
-            Self::Checkpoint(_) | Self::SessionBegan { .. } | Self::Resumed { .. } | Self::Acknowledged { .. } => None,
+            Self::Checkpoint(_)
+            | Self::SessionBegan { .. }
+            | Self::Resumed { .. }
+            | Self::Acknowledged { .. }
+            | Self::Kept(_) => None,
         }
     }
 }
@@ -252,18 +266,28 @@ impl<L: Logic> Service<L> {
         if !records.is_empty() {
             self.commit(Record::Restarted { at: now }, outputs);
         }
+        let told = self.logic.started(now, entropy);
+        self.commit_told(now, told, outputs);
+    }
+
+    /// Writes down what logic of somebody else said of its own accord.
+    fn commit_told(&mut self, at: Instant, told: Option<Transition>, outputs: &mut Vec<ServiceOutput>) {
+        if let Some(transition) = told {
+            self.commit(Record::Told { at, transition }, outputs);
+        }
     }
 
     /// TMO-3: before anything else is looked at, whatever is due by `now` is committed, by deadline.
-    fn commit_what_is_due(&mut self, now: Instant, outputs: &mut Vec<ServiceOutput>) {
+    fn commit_what_is_due(&mut self, now: Instant, asks_logic: bool, outputs: &mut Vec<ServiceOutput>) {
         loop {
+            let expiry = if asks_logic { self.logic.due(&self.state.core, now) } else { None };
             let window = self.state.sessions.next_end().filter(|(end, _)| *end <= now);
-            match (self.logic.due(&self.state.core, now), window) {
+            match (expiry, window) {
                 (None, None) => return,
                 (Some((deadline, transition)), window) if window.is_none_or(|(end, _)| deadline <= end) => {
                     self.commit(Record::Expired { at: now, transition }, outputs);
                 }
-                (_, Some((_, slot))) => self.commit(Record::SessionEnded { at: now, slot }, outputs),
+                (_, Some((_, slot))) => self.commit_session_end(now, slot, outputs),
                 (Some(_), None) => unreachable!("an expiry without a window is handled above"),
             }
         }
@@ -282,6 +306,14 @@ impl<L: Logic> Service<L> {
         }
     }
 
+    /// Ends a session, and tells the logic.
+    fn commit_session_end(&mut self, now: Instant, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
+        let identity = self.state.sessions.get(slot).identity.clone();
+        self.commit(Record::SessionEnded { at: now, slot }, outputs);
+        let told = self.logic.session_ended(now, &identity);
+        self.commit_told(now, told, outputs);
+    }
+
     /// The only place where what survives a crash changes.
     fn carry_out(&mut self, record: &Record, outputs: &mut Vec<ServiceOutput>) {
         let window = self.config.bounds.resume_window;
@@ -289,13 +321,15 @@ impl<L: Logic> Service<L> {
             Record::Checkpoint(state) => self.state = (**state).clone(),
             Record::Restarted { at } => self.state.sessions.suspend_afresh(*at, window),
             Record::SessionBegan { identity, token } => {
-                let (user, device) = (&identity.user_id, &identity.device_id);
                 if self.config.open_accounts {
+                    let user = &identity.user_id;
                     self.state.core.add_account(user.clone(), user.as_str().into(), "".into());
                 }
                 let place = self.state.devices.place(identity, self.config.bounds.result_memory);
-                let slot = self.state.sessions.begin(Arc::new(identity.clone()), place, token.clone());
-                self.state.core.online(user, device, slot);
+                let identity = Arc::new(identity.clone());
+                let slot = self.state.sessions.begin(identity.clone(), place, token.clone());
+                self.state.core.online(&identity.user_id, &identity.device_id, slot);
+                self.logic.online(&identity, slot);
                 self.state.devices.begin(place, slot);
             }
             Record::Suspended { at, slot } => self.state.sessions.suspend(*at, *slot, window),
@@ -303,7 +337,10 @@ impl<L: Logic> Service<L> {
             Record::SessionEnded { at, slot } => self.end_session(*at, *slot, outputs),
             Record::Acknowledged { slot, received } => self.state.sessions.get_mut(*slot).acknowledge(*received),
             Record::Handled(handled) => self.carry_out_request(handled, outputs),
-            Record::Expired { at, transition } => self.apply(*at, transition, outputs),
+            Record::Expired { at, transition } | Record::Told { at, transition } => {
+                self.apply(*at, transition, outputs)
+            }
+            Record::Kept(_) => unreachable!("this server writes down what it knows, and nothing that others keep"),
         }
     }
 
@@ -332,6 +369,7 @@ impl<L: Logic> Service<L> {
         let identity = self.state.sessions.get(slot).identity.clone();
         let exit = self.logic.session_end(&self.state.core, &identity.user_id, slot);
         self.state.core.offline(&identity.user_id, slot);
+        self.logic.offline(slot);
         if let Some(exit) = exit {
             self.apply(at, &exit, outputs);
         }
@@ -361,6 +399,7 @@ impl<L: Logic> Service<L> {
         }
         let after = room_id.and_then(|room_id| self.state.core.room_point(room_id));
         let point = match (before, after) {
+            _ if let Some(Transition::Told(told)) = transition => told.at,
             // The room was dissolved by this request.
             (Some(mut point), None) => {
                 point.revision.0 += 1;
@@ -453,6 +492,8 @@ impl<L: Logic> Service<L> {
         self.commit(Record::SessionBegan { identity: identity.clone(), token: token.clone() }, outputs);
         let begun = self.state.devices.session_of(&identity.user_id, &identity.device_id);
         let slot = begun.expect("the session has just begun");
+        let told = self.logic.session_began(now, &identity);
+        self.commit_told(now, told, outputs);
         self.attach(connection, slot);
         let logged_in = ServerMessage::LoggedIn { session: token, resumed: false };
         outputs.push(ServiceOutput::Send { connection, message: logged_in });
@@ -463,7 +504,7 @@ impl<L: Logic> Service<L> {
         let session = self.state.sessions.get_mut(slot);
         let next = session.next_seq();
         let connection = session.connection.take();
-        self.commit(Record::SessionEnded { at: now, slot }, outputs);
+        self.commit_session_end(now, slot, outputs);
         let Some(connection) = connection else { return };
         if evicted {
             let message = "the user logged in on another device of this platform".into();
@@ -518,14 +559,24 @@ impl<L: Logic> Service<L> {
                 return;
             }
         }
-        let caller = Caller { user: &identity.user_id, device: &identity.device_id, slot };
+        let caller = Caller { user: &identity.user_id, device: &identity.device_id, slot, id: &request.id };
         let decision = self.logic.decide(&self.state.core, now, caller, &request.content);
         // IDM-1: -2 and 100001 are not kept, so that a repeat is judged afresh; reads are not kept either.
         let is_kept = changes_state
             && !matches!(&decision.result, Err(error) if matches!(error.code, ErrorCode::FREQ_LIMIT | ErrorCode::SERVER_SYSTEM_ERROR));
         if !is_kept {
-            let at =
-                decision.instance.and_then(|_| request.content.room_id()).and_then(|r| self.state.core.room_point(r));
+            let at = match decision.transition {
+                Some(Transition::Told(told)) => {
+                    let at = told.at;
+                    let told = (!told.is_empty()).then_some(Transition::Told(told));
+                    self.commit_told(now, told, outputs);
+                    at
+                }
+                _ => {
+                    let room_id = decision.instance.and_then(|_| request.content.room_id());
+                    room_id.and_then(|room_id| self.state.core.room_point(room_id))
+                }
+            };
             outputs.push(respond(request.id, decision.result, at));
             return;
         }
@@ -541,6 +592,8 @@ impl<L: Logic> Service<L> {
         self.commit(Record::Handled(Box::new(handled)), outputs);
         if logs_out {
             self.connections.insert(connection, None);
+            let told = self.logic.session_ended(now, &identity);
+            self.commit_told(now, told, outputs);
         }
     }
 
@@ -595,11 +648,12 @@ impl<L: Logic> Node for Service<L> {
     fn step(&mut self, now: Instant, input: ServiceInput, outputs: &mut Vec<ServiceOutput>) {
         if let ServiceInput::Started { records, entropy } = input {
             self.start(now, &records, entropy, outputs);
-            self.commit_what_is_due(now, outputs);
+            self.commit_what_is_due(now, true, outputs);
             self.end_overflowing_sessions(now, outputs);
             return;
         }
-        self.commit_what_is_due(now, outputs);
+        let asks_logic = L::IS_ASKED_FIRST || matches!(input, ServiceInput::Deadline);
+        self.commit_what_is_due(now, asks_logic, outputs);
         // Before anything else too: whether a deadline comes by itself or with a message makes no difference.
         self.end_overflowing_sessions(now, outputs);
         self.handle(now, input, outputs);

@@ -54,7 +54,8 @@ pub(super) fn check_cursor(call: &Call) -> Result<(), ApiError> {
 }
 
 /// What is wrong with arguments of wrong types: as everywhere, the room id is looked at first (ERR-1).
-pub(super) fn refusal(malformed: &Malformed) -> ApiError {
+#[must_use]
+pub fn refusal(malformed: &Malformed) -> ApiError {
     // Calls without a room have no roomId to be wrong.
     let concerns_room = OperationName::from_name(&malformed.operation)
         .is_some_and(|name| !matches!(name, OperationName::Login | OperationName::Logout | OperationName::SetSelfInfo));

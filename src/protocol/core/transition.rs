@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 
 use super::room::{Answered, Entry, Invitee, Member, Room};
-use super::{Deadline, DissolvedRoom, InvitationCore, SessionSlot};
+use super::{Deadline, DissolvedRoom, InvitationCore, SessionSlot, Told};
 use crate::protocol::event::{AttemptOf, Event, Invitation, PushHint, RoomInfo, Stamp, StampedEvent, UserInfo};
 use crate::protocol::vocabulary::{
     AttemptNo, DeviceId, InstanceId, InvitationStatus, KickedOutOfRoomReason, RejectedReason, Revision, Role,
@@ -66,6 +66,8 @@ pub enum Transition {
     },
     /// T6.
     Expired { room_id: RoomId, invitee: UserId, attempt: AttemptNo },
+    /// What a core of somebody else said: it knows what has changed, and we do not.
+    Told(Arc<Told>),
 }
 
 /// Why a member left.
@@ -93,7 +95,7 @@ impl Transition {
     #[must_use]
     pub const fn room_id(&self) -> Option<&RoomId> {
         match self {
-            Self::SelfInfoSet { .. } => None,
+            Self::SelfInfoSet { .. } | Self::Told(_) => None,
             Self::RoomCreated { room_id, .. }
             | Self::RoomDestroyed { room_id }
             | Self::Entered { room_id, .. }
@@ -156,6 +158,7 @@ pub(super) fn apply(core: &mut InvitationCore, at: Instant, transition: &Transit
             commit(core, room_id, |_| {});
             expired(core, room_id, invitee, effects);
         }
+        Transition::Told(_) => unreachable!("this core tells nothing that it has not decided"),
     }
 }
 

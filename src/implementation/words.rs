@@ -1,0 +1,360 @@
+//! The messages: what we say to an implementation, and what it may say back.
+//!
+//! Ours are written as they are; theirs are read as strictly as the messages of the wire, and an error knows its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::fault::{Fault, FaultKind};
+use super::{Contract, Storage};
+use crate::protocol::bounds::{BoundValue, Bounds};
+use crate::protocol::call::DeviceIdentity;
+use crate::protocol::codec::{self, DecodeError};
+use crate::protocol::event::{PushHint, Stamp, StampedEvent};
+use crate::protocol::message::{ClientMessage, ConnectionNo, Response, ServerMessage};
+use crate::protocol::service::ServiceConfig;
+use crate::protocol::vocabulary::{DeviceId, RequestId, UserId};
+use crate::time::Instant;
+use crate::trace::words::redact;
+
+/// The version of the messages.
+pub const SCHEMA: u32 = 1;
+
+/// What we say.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum Said<'a> {
+    Hello {
+        schema: u32,
+        contract: Contract,
+        clock: &'static str,
+        seed: u64,
+        rate_limits: bool,
+        bounds: BTreeMap<&'static str, u64>,
+        accounts: Vec<SaidAccount<'a>>,
+    },
+    Start {
+        now: Instant,
+        entropy: String,
+        records: &'a [Value],
+        /// Contract `core` alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sessions: Option<Vec<&'a DeviceIdentity>>,
+    },
+    Online {
+        now: Instant,
+        session: &'a DeviceIdentity,
+    },
+    Offline {
+        now: Instant,
+        session: &'a DeviceIdentity,
+    },
+    Request {
+        now: Instant,
+        session: &'a DeviceIdentity,
+        id: &'a RequestId,
+        operation: &'a str,
+        args: &'a Value,
+    },
+    Open {
+        now: Instant,
+        connection: ConnectionNo,
+    },
+    Message {
+        now: Instant,
+        connection: ConnectionNo,
+        message: &'a ClientMessage,
+    },
+    Closed {
+        now: Instant,
+        connection: ConnectionNo,
+    },
+    Wake {
+        now: Instant,
+    },
+    Stop,
+    Fault {
+        reason: &'a str,
+        read: &'a str,
+    },
+}
+
+/// An account, as we say it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SaidAccount<'a> {
+    user_id: &'a UserId,
+    user_name: &'a str,
+    avatar_url: &'a str,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn hello(contract: Contract, seed: u64, config: &'a ServiceConfig) -> Self {
+        let account = |(user_id, user_name, avatar_url): &'a (UserId, Arc<str>, Arc<str>)| SaidAccount {
+            user_id,
+            user_name,
+            avatar_url,
+        };
+        Self::Hello {
+            schema: SCHEMA,
+            contract,
+            clock: "virtual",
+            seed,
+            rate_limits: config.rate_limits,
+            bounds: bounds(&config.bounds),
+            accounts: config.accounts.iter().map(account).collect(),
+        }
+    }
+
+    pub(super) fn start(
+        now: Instant,
+        entropy: [u8; 32],
+        records: &'a [Value],
+        sessions: Option<Vec<&'a DeviceIdentity>>,
+    ) -> Self {
+        let entropy = entropy.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self::Start { now, entropy, records, sessions }
+    }
+
+    pub(super) fn line(&self) -> String {
+        serde_json::to_string(self).expect("messages have string keys only")
+    }
+
+    /// What it is, in a few words for people; without what a user may have said in confidence.
+    pub(super) fn words(&self) -> String {
+        let at = |now: &Instant| format!("{} ns", now.as_nanos());
+        match self {
+            Self::Hello { contract, .. } => format!("hello, for contract `{contract}`"),
+            Self::Start { now, records, .. } => format!("start at {}, with {} records", at(now), records.len()),
+            Self::Online { now, session } => format!("online {}/{} at {}", session.user_id, session.device_id, at(now)),
+            Self::Offline { now, session } => {
+                format!("offline {}/{} at {}", session.user_id, session.device_id, at(now))
+            }
+            Self::Request { now, session, id, operation, .. } => {
+                format!("request {id} of {}/{} at {}: {operation}", session.user_id, session.device_id, at(now))
+            }
+            Self::Open { now, connection } => format!("open {} at {}", connection.0, at(now)),
+            Self::Message { now, connection, message } => {
+                let what = match message {
+                    ClientMessage::Login(login) => {
+                        format!("login of {}/{}", login.identity.user_id, login.identity.device_id)
+                    }
+                    ClientMessage::Request(request) => format!("request {}", request.id),
+                    ClientMessage::Acknowledge { received } => format!("acknowledge {received}"),
+                };
+                format!("message on connection {} at {}: {what}", connection.0, at(now))
+            }
+            Self::Closed { now, connection } => format!("closed {} at {}", connection.0, at(now)),
+            Self::Wake { now } => format!("wake at {}", at(now)),
+            Self::Stop => "stop".to_owned(),
+            Self::Fault { .. } => "fault".to_owned(),
+        }
+    }
+}
+
+/// All bounds by name; durations in nanoseconds.
+fn bounds(bounds: &Bounds) -> BTreeMap<&'static str, u64> {
+    let number = |name: &&'static str| match bounds.get(name).expect("every bound has a value") {
+        BoundValue::Duration(duration) => (*name, duration.as_nanos()),
+        BoundValue::Count(count) => (*name, count),
+    };
+    Bounds::NAMES.iter().map(number).collect()
+}
+
+/// How an implementation introduces itself.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HelloAnswer {
+    /// The version of the messages that it speaks.
+    pub schema: u32,
+    /// What it gives.
+    pub contract: Contract,
+    /// What it is called.
+    pub name: String,
+    /// Which version of it this is.
+    pub version: String,
+    /// Where what it must not lose is kept.
+    pub storage: Storage,
+    /// Whether a process may be given another run.
+    #[serde(default)]
+    pub reusable: bool,
+}
+
+/// What an implementation wants to happen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Out {
+    pub(super) items: Vec<Item>,
+    pub(super) wake_at: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    Response(Response),
+    Event { to: Vec<SessionName>, event: Arc<StampedEvent> },
+    Send { connection: ConnectionNo, message: ServerMessage },
+    Close { connection: ConnectionNo },
+    Persist(Value),
+    Push(PushHint),
+}
+
+/// Names a session that is online.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SessionName {
+    pub(super) user_id: UserId,
+    pub(super) device_id: DeviceId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct OutFields {
+    out: Vec<Value>,
+    wake_at: Option<Instant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventFields {
+    to: Vec<SessionName>,
+    event: String,
+    payload: Value,
+    stamp: Option<Stamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendFields {
+    connection: ConnectionNo,
+    message: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseFields {
+    connection: ConnectionNo,
+}
+
+/// Reads the answer to a hello.
+pub(super) fn hello_answer(line: &str) -> Result<HelloAnswer, Fault> {
+    let malformed = |error: DecodeError| malformed("2.1", &error, line);
+    let fields = typed(line, "hello").map_err(malformed)?;
+    codec::strictly(&fields, "").map_err(malformed)
+}
+
+/// Reads the answer to everything else.
+pub(super) fn out(line: &str, contract: Contract, storage: Storage) -> Result<Out, Fault> {
+    let malformed = |error: DecodeError| malformed("2.3", &error, line);
+    let fields = typed(line, "out").map_err(malformed)?;
+    let OutFields { out, wake_at } = codec::strictly(&fields, "").map_err(malformed)?;
+    let items = out.into_iter().enumerate().map(|(index, value)| {
+        let within = format!("out/{index}");
+        item(value, &within, contract, storage).map_err(|error| malformed(below(&within, error)))
+    });
+    Ok(Out { items: items.collect::<Result<_, _>>()?, wake_at })
+}
+
+fn malformed(section: &'static str, error: &DecodeError, line: &str) -> Fault {
+    Fault::new(FaultKind::Malformed, section, error.to_string()).with_said(&redacted(line))
+}
+
+fn error_at(path: &str, reason: impl Into<String>) -> DecodeError {
+    DecodeError { path: path.to_owned(), reason: reason.into() }
+}
+
+/// An error of something that stands at `within`.
+fn below(within: &str, error: DecodeError) -> DecodeError {
+    if error.path.starts_with(&format!("/{within}")) {
+        return error;
+    }
+    let path = match error.path.as_str() {
+        "" | "/" => format!("/{within}"),
+        path => format!("/{within}{path}"),
+    };
+    DecodeError { path, ..error }
+}
+
+/// The fields of a line of this type, but for the type itself.
+fn typed(line: &str, wanted: &str) -> Result<Value, DecodeError> {
+    let Value::Object(mut fields) = codec::value_from(line)? else {
+        return Err(error_at("/", "a message is an object"));
+    };
+    match fields.remove("type") {
+        Some(Value::String(kind)) if kind == wanted => Ok(Value::Object(fields)),
+        Some(Value::String(kind)) => Err(error_at("/type", format!("`{kind}` where `{wanted}` is due"))),
+        Some(_) => Err(error_at("/type", "a string is due here")),
+        None => Err(error_at("/", "missing field `type`")),
+    }
+}
+
+fn item(value: Value, within: &str, contract: Contract, storage: Storage) -> Result<Item, DecodeError> {
+    const KNOWN: &str = "known are response, event, send, close, persist and push";
+    let Value::Object(fields) = value else {
+        return Err(error_at("/", "an item of `out` is an object with one field, which says what it is"));
+    };
+    let count = fields.len();
+    let Some((kind, content)) = fields.into_iter().next().filter(|_| count == 1) else {
+        let reason = format!("an item of `out` has one field, which says what it is, and not {count}; {KNOWN}");
+        return Err(error_at("/", reason));
+    };
+    let not_here = |wanted: Contract| match contract == wanted {
+        true => Ok(()),
+        false => Err(error_at("/", format!("`{kind}` is of contract `{wanted}`, and this is contract `{contract}`"))),
+    };
+    let path = format!("{within}/{kind}");
+    match kind.as_str() {
+        "response" => {
+            not_here(Contract::Core)?;
+            response(content).map(Item::Response).map_err(|error| below(&path, error))
+        }
+        "event" => {
+            not_here(Contract::Core)?;
+            let EventFields { to, event: name, payload, stamp } = codec::strictly(&content, &path)?;
+            let event = codec::event_from(&name, &payload).map_err(|error| below(&path, error))?;
+            Ok(Item::Event { to, event: Arc::new(StampedEvent { stamp, event }) })
+        }
+        "send" => {
+            not_here(Contract::Full)?;
+            let SendFields { connection, message } = codec::strictly(&content, &path)?;
+            let message = codec::server_from_value(message);
+            Ok(Item::Send { connection, message: message.map_err(|error| below(&format!("{path}/message"), error))? })
+        }
+        "close" => {
+            not_here(Contract::Full)?;
+            let CloseFields { connection } = codec::strictly(&content, &path)?;
+            Ok(Item::Close { connection })
+        }
+        "persist" => match storage {
+            Storage::Harness => Ok(Item::Persist(content)),
+            Storage::None => Err(error_at("/", "`persist` goes with the storage `harness`, and hello said `none`")),
+        },
+        "push" => Ok(Item::Push(codec::strictly(&content, &path)?)),
+        other => Err(error_at("/", format!("unknown item `{other}`; {KNOWN}"))),
+    }
+}
+
+fn response(content: Value) -> Result<Response, DecodeError> {
+    let Value::Object(mut fields) = content else { return Err(error_at("/", "a response is an object")) };
+    // It has the shape of the wire's, whose type stands within.
+    if fields.contains_key("type") {
+        return Err(error_at("/type", "unknown field `type`"));
+    }
+    fields.insert("type".to_owned(), "response".into());
+    match codec::server_from_value(Value::Object(fields))? {
+        ServerMessage::Response(response) => Ok(response),
+        _ => unreachable!("its type is `response`"),
+    }
+}
+
+/// A line with what a user may have said in confidence taken out, if it can be read; else as it is.
+pub(super) fn redacted(line: &str) -> String {
+    match serde_json::from_str::<Value>(line) {
+        Ok(mut value) => {
+            redact(&mut value);
+            value.to_string()
+        }
+        Err(_) => line.to_owned(),
+    }
+}
