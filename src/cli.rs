@@ -12,6 +12,8 @@ mod args;
 mod clock;
 mod completions;
 #[cfg(feature = "net")]
+mod conform;
+#[cfg(feature = "net")]
 mod crashes;
 mod explain;
 mod init;
@@ -25,12 +27,16 @@ mod merge;
 mod mutants;
 mod output;
 mod progress;
+#[cfg(feature = "net")]
+mod reference;
 mod requirements;
 mod review;
 mod run;
 mod schema;
 #[cfg(feature = "net")]
 mod serve;
+#[cfg(feature = "net")]
+mod smoke;
 
 use std::io;
 use std::process::ExitCode;
@@ -96,6 +102,12 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &mut output),
         Command::Report(arguments) => report::report(&arguments, &mut output),
         Command::Compare(arguments) => compare::compare(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Conform(arguments) => conform::conform(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Smoke(arguments) => smoke::smoke(&arguments, &mut output),
+        #[cfg(feature = "net")]
+        Command::Reference(arguments) => reference::reference(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments, &mut output),
         Command::Explain(arguments) => explain::explain(&arguments, &mut output),
         Command::Review(arguments) => review::review(&arguments, &mut output),

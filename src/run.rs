@@ -3,12 +3,16 @@
 //! The module runs scenarios and says what came of each; how that looks, and what a terminal or a file is, is not its
 //! business. It reads no clock: the caller hands one in, for the timings alone.
 
+#[cfg(feature = "net")]
+pub mod conform;
 pub mod corpus;
 #[cfg(feature = "net")]
 pub mod crashes;
 pub mod fingerprint;
 pub mod guard;
+pub mod known;
 pub mod ledger;
+pub mod profile;
 pub mod shard;
 pub mod sweep;
 mod verdict;
@@ -53,13 +57,15 @@ pub enum Verdict {
     Inconclusive,
     /// The file is no scenario.
     BadScenario,
+    /// The implementation broke the conversation, or left processes behind.
+    ImplementationBroke,
     /// The harness broke.
     HarnessError,
 }
 
 impl Verdict {
     /// All of them, from best to worst.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Pass,
         Self::NonStrict,
         Self::Unsupported,
@@ -68,6 +74,7 @@ impl Verdict {
         Self::UnexpectedPass,
         Self::Inconclusive,
         Self::BadScenario,
+        Self::ImplementationBroke,
         Self::HarnessError,
     ];
 
@@ -83,19 +90,20 @@ impl Verdict {
             Self::UnexpectedPass => "unexpected pass",
             Self::Inconclusive => "inconclusive",
             Self::BadScenario => "bad scenario",
+            Self::ImplementationBroke => "implementation broke",
             Self::HarnessError => "harness error",
         }
     }
 
     /// The exit code of a run whose worst verdict this is: 0 for what is well, 1 for what the subject did, 2 for what the
-    /// author did, 3 for what the harness did.
+    /// author did, 3 for what broke: the implementation or the harness.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Pass | Self::NonStrict | Self::Unsupported | Self::KnownFailure => 0,
             Self::Fail | Self::UnexpectedPass | Self::Inconclusive => 1,
             Self::BadScenario => 2,
-            Self::HarnessError => 3,
+            Self::ImplementationBroke | Self::HarnessError => 3,
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod steps;
 pub mod turmoil;
 
 use crate::plan::{Account, DeviceIndex, Place, Plan};
+use crate::protocol::bounds::Bounds;
 use crate::protocol::device::DeviceConfig;
 use crate::protocol::service::ServiceConfig;
 
@@ -97,6 +98,18 @@ fn service_config(plan: &Plan, keeps_records: bool) -> ServiceConfig {
         accounts: plan.accounts.iter().map(account).collect(),
         open_accounts: false,
         checkpoint_every: keeps_records.then_some(service.checkpoint_every),
+    }
+}
+
+/// A server without accounts, as an implementation of somebody else is asked to be before it is given any run.
+#[must_use]
+pub fn bare_service_config() -> ServiceConfig {
+    ServiceConfig {
+        bounds: Bounds::default(),
+        rate_limits: true,
+        accounts: Vec::new(),
+        open_accounts: false,
+        checkpoint_every: None,
     }
 }
 

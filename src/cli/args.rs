@@ -35,6 +35,15 @@ pub(super) enum Command {
     Report(Report),
     /// Hold results of several implementations against each other
     Compare(Compare),
+    /// Test an implementation that is not ours: a server in any language, under our clock
+    #[cfg(feature = "net")]
+    Conform(Conform),
+    /// Try a new implementation out, one step at a time: what works, and what comes next
+    #[cfg(feature = "net")]
+    Smoke(Smoke),
+    /// Be such an implementation: our own server on standard input and output, to compare with
+    #[cfg(feature = "net")]
+    Reference(Reference),
     /// Say what is wrong with scenario files, without running them
     Lint(Lint),
     /// Say what a scenario will do, setup and epilogue included, without running it
@@ -179,6 +188,122 @@ pub(super) enum Format {
     Human,
     /// For programs: one JSON object
     Json,
+}
+
+#[cfg(feature = "net")]
+#[derive(Args, Debug)]
+#[command(after_help = "What an implementation has to say and to whom is in docs/IMPLEMENTATIONS.md.")]
+pub(super) struct Conform {
+    #[command(flatten)]
+    pub(super) which: Which,
+    /// The command that starts the implementation, as a shell takes it; it talks on standard input and output
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) server: String,
+    /// What it must give [default: what it offers]
+    #[arg(long, value_enum, value_name = "CONTRACT")]
+    pub(super) contract: Option<ContractName>,
+    /// What is asked of it: strict, documented-only, or a YAML file that names what it decides otherwise
+    #[arg(long, value_name = "PROFILE", default_value = "strict")]
+    pub(super) profile: String,
+    /// Only scenarios that claim to show this requirement, or one of this group; given more than once, any of them
+    #[arg(long, value_name = "ID")]
+    pub(super) requirement: Vec<String>,
+    /// Only scenarios that claim to show something that binds so strongly
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(super) level: Vec<LevelFilter>,
+    /// Only scenarios that claim to show something of which we are so sure
+    #[arg(long, value_enum, value_name = "BASIS")]
+    pub(super) basis: Vec<BasisFilter>,
+    /// Only the scenarios with this tag; given more than once, with any of them
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+    /// The number that decides everything random
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<Seed>,
+    /// Run each scenario under this many seeds in a row
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) seeds: NonZeroU64,
+    /// How many runs go on at once, each with a process of its own [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Begin nothing more after the first scenario that does not end well
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// How long it may take for one answer, in real time
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) patience: std::time::Duration,
+    /// Run each scenario once only, and don't look whether it is deterministic
+    #[arg(long)]
+    pub(super) once: bool,
+    /// What can't be played is a failure, too
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Compare with the snapshots in this folder, which are those of the implementation
+    #[arg(long, value_name = "DIR")]
+    pub(super) snapshots: Option<PathBuf>,
+    /// The list of what fails and is known to; a file that is not there is an empty list
+    #[arg(long, value_name = "FILE")]
+    pub(super) known_failures: Option<PathBuf>,
+    /// Write the list of known failures anew, from what fails
+    #[arg(long, requires = "known_failures")]
+    pub(super) fix: bool,
+    /// Tell of scenarios that pass, too, and of those that can't be played
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+    #[command(flatten)]
+    pub(super) reports: Reports,
+}
+
+/// An implementation to try out.
+#[cfg(feature = "net")]
+#[derive(Args, Debug)]
+pub(super) struct Smoke {
+    /// The command that starts the implementation, as a shell takes it; it talks on standard input and output
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) server: String,
+    /// What it must give [default: what it offers]
+    #[arg(long, value_enum, value_name = "CONTRACT")]
+    pub(super) contract: Option<ContractName>,
+    /// How long it may take for one answer, in real time
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) patience: std::time::Duration,
+}
+
+#[cfg(feature = "net")]
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    let seconds = seconds.ok_or_else(|| "write a number of seconds, such as 10 or 0.5".to_owned())?;
+    Ok(std::time::Duration::from_secs_f64(seconds))
+}
+
+#[cfg(feature = "net")]
+#[derive(Args, Debug)]
+pub(super) struct Reference {
+    /// For which contract
+    #[arg(long, value_enum, value_name = "CONTRACT", default_value = "core")]
+    pub(super) contract: ContractName,
+    /// Persist nothing, so that a restart begins with nothing
+    #[arg(long)]
+    pub(super) forgetful: bool,
+}
+
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum ContractName {
+    /// The logic of a server, behind our session layer
+    Core,
+    /// The whole server
+    Full,
+}
+
+#[cfg(feature = "net")]
+impl From<ContractName> for crate::implementation::Contract {
+    fn from(name: ContractName) -> Self {
+        match name {
+            ContractName::Core => Self::Core,
+            ContractName::Full => Self::Full,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -359,6 +484,9 @@ pub(super) enum SchemaKind {
     /// What `convoke load --json` writes
     #[cfg(feature = "net")]
     LoadResult,
+    /// The messages between Convoke and an implementation under test
+    #[cfg(feature = "net")]
+    Implementation,
 }
 
 #[derive(Args, Debug)]

@@ -81,22 +81,32 @@ fn coverage(paths: &[PathBuf], output: &mut Output) -> Result<Coverage, Failure>
     Ok(coverage)
 }
 
-fn is_wanted(requirement: &Requirement, arguments: &Requirements, coverage: &Coverage) -> bool {
-    let level = arguments.level.is_none_or(|level| match level {
-        LevelFilter::Definition => requirement.definition,
-        LevelFilter::Must => !requirement.definition && requirement.level == Level::Must,
-        LevelFilter::Should => !requirement.definition && requirement.level == Level::Should,
-        LevelFilter::May => !requirement.definition && requirement.level == Level::May,
-    });
-    let basis = arguments.basis.is_none_or(|basis| {
+impl LevelFilter {
+    pub(super) fn takes(self, requirement: &Requirement) -> bool {
+        match self {
+            Self::Definition => requirement.definition,
+            Self::Must => !requirement.definition && requirement.level == Level::Must,
+            Self::Should => !requirement.definition && requirement.level == Level::Should,
+            Self::May => !requirement.definition && requirement.level == Level::May,
+        }
+    }
+}
+
+impl BasisFilter {
+    pub(super) fn takes(self, requirement: &Requirement) -> bool {
         requirement.basis
-            == match basis {
-                BasisFilter::Doc => Basis::Doc,
-                BasisFilter::Client => Basis::Client,
-                BasisFilter::Inf => Basis::Inf,
-                BasisFilter::Dec => Basis::Dec,
+            == match self {
+                Self::Doc => Basis::Doc,
+                Self::Client => Basis::Client,
+                Self::Inf => Basis::Inf,
+                Self::Dec => Basis::Dec,
             }
-    });
+    }
+}
+
+fn is_wanted(requirement: &Requirement, arguments: &Requirements, coverage: &Coverage) -> bool {
+    let level = arguments.level.is_none_or(|level| level.takes(requirement));
+    let basis = arguments.basis.is_none_or(|basis| basis.takes(requirement));
     let subject = arguments.subject.is_none_or(|subject| match subject {
         SubjectFilter::Server => requirement.subject.includes_server(),
         SubjectFilter::Device => requirement.subject.includes_device(),

@@ -29,7 +29,7 @@ pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {
 }
 
 /// Those of the targets that the filter lets through.
-fn chosen(mut targets: Vec<Target>, which: &Which) -> Result<Vec<Target>, Failure> {
+pub(super) fn chosen(mut targets: Vec<Target>, which: &Which) -> Result<Vec<Target>, Failure> {
     if let Some(filter) = &which.filter {
         let all = targets.len();
         targets.retain(|target| target.name().contains(filter));

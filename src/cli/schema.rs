@@ -12,6 +12,8 @@ pub(super) fn schema(arguments: &Schema, output: &mut Output) -> Ending {
         SchemaKind::Result => result::schema(),
         #[cfg(feature = "net")]
         SchemaKind::LoadResult => crate::load::result::schema(),
+        #[cfg(feature = "net")]
+        SchemaKind::Implementation => crate::implementation::schema(),
     };
     output.write(&format!("{schema:#}\n"))?;
     Ok(0)

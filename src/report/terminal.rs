@@ -74,7 +74,11 @@ const fn verdict_style(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Pass | Verdict::NonStrict => GOOD,
         Verdict::Unsupported | Verdict::KnownFailure | Verdict::Inconclusive => ODD,
-        Verdict::Fail | Verdict::UnexpectedPass | Verdict::BadScenario | Verdict::HarnessError => BAD,
+        Verdict::Fail
+        | Verdict::UnexpectedPass
+        | Verdict::BadScenario
+        | Verdict::ImplementationBroke
+        | Verdict::HarnessError => BAD,
     }
 }
 
@@ -130,7 +134,10 @@ pub fn details_repeated_by(outcome: &Outcome, repeat: &str, page: Page) -> Strin
         let _ = writeln!(text, "{} {help}", page.paint(STRONG, "help:"));
     }
     text.push_str(&snapshot(outcome, page));
-    if matches!(outcome.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::HarnessError) {
+    if matches!(
+        outcome.verdict,
+        Verdict::Fail | Verdict::Inconclusive | Verdict::ImplementationBroke | Verdict::HarnessError
+    ) {
         let _ = writeln!(text, "\n{} {repeat}", page.paint(STRONG, "repeat it:"));
     }
     text.push('\n');

@@ -48,9 +48,18 @@ struct Done {
     sum: Option<Outcome>,
 }
 
+/// What runs one scenario under one seed.
+pub type Play<'p> = dyn Fn(&Target, &Scenario, Seed) -> Outcome + Sync + 'p;
+
 /// Runs the targets and tells what comes of each, in their order. With `fail_fast`, targets after the first that
 /// doesn't end well are not told of.
-pub fn sweep(targets: &[Target], recipe: &Recipe, sweep: &Sweep<'_>, mut tell: impl FnMut(News)) {
+pub fn sweep(targets: &[Target], recipe: &Recipe, sweep: &Sweep<'_>, tell: impl FnMut(News)) {
+    let play = |target: &Target, scenario: &Scenario, seed| run(target, scenario, seed, recipe);
+    sweep_with(targets, recipe, sweep, &play, tell);
+}
+
+/// The same, where somebody else than [`run`] runs the scenarios.
+pub fn sweep_with(targets: &[Target], recipe: &Recipe, sweep: &Sweep<'_>, play: &Play<'_>, mut tell: impl FnMut(News)) {
     let seeds = recipe.shard.share(recipe.seeds.max(1));
     let lanes: Vec<Lane> =
         targets.iter().map(|_| Lane { first_bad: AtomicU64::new(u64::MAX), ..Lane::default() }).collect();
@@ -73,7 +82,7 @@ pub fn sweep(targets: &[Target], recipe: &Recipe, sweep: &Sweep<'_>, mut tell: i
                     if index > stop_after.load(Ordering::Relaxed) {
                         break;
                     }
-                    let finished = lanes[index].advance(&targets[index], number % seeds, seeds, recipe, sweep);
+                    let finished = lanes[index].advance(&targets[index], number % seeds, seeds, recipe, sweep, play);
                     if let Some(Some(outcome)) = &finished
                         && sweep.fail_fast
                         && !outcome.verdict.is_well()
@@ -119,13 +128,14 @@ impl Lane {
         seeds: u64,
         recipe: &Recipe,
         sweep: &Sweep<'_>,
+        play: &Play<'_>,
     ) -> Option<Option<Outcome>> {
         let seed = Seed(recipe.seed.0.wrapping_add(recipe.shard.item(number)));
         let began = (sweep.clock)();
         let outcome = match self.loaded.get_or_init(|| load(target, recipe.seed, sweep)) {
             Err(broken) if number == 0 => Some((**broken).clone()),
             Ok(Some(scenario)) if number <= self.first_bad.load(Ordering::Relaxed) => {
-                Some(run(target, scenario, seed, recipe))
+                Some(play(target, scenario, seed))
             }
             _ => None,
         };

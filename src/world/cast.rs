@@ -3,6 +3,11 @@
 //! A world drives the nodes that it is given, and neither knows nor minds whose they are: the reference plays every part
 //! that a [`Cast`] does not give to somebody else. A cast hands out nodes and says nothing of what they do.
 
+#[cfg(feature = "net")]
+mod foreign;
+
+#[cfg(feature = "net")]
+pub use self::foreign::Foreign;
 use crate::plan::DeviceIndex;
 use crate::protocol::Node;
 use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};

@@ -1,0 +1,285 @@
+//! `convoke conform`: the corpus against an implementation of somebody else.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::args::{BasisFilter, Conform, LevelFilter, ReportFormat};
+use super::clock::stopwatch;
+use super::output::Output;
+use super::progress::Progress;
+use super::run::chosen;
+use super::{Ending, Failure};
+use crate::implementation::{Contract, HelloAnswer, ProcessSpec, Storage, Talks, end_all_processes};
+use crate::plan::WorldName;
+use crate::protocol::requirements;
+use crate::report::result::{self, About, Builder, Implementation, Waived};
+use crate::report::summary::Summary;
+use crate::report::terminal;
+use crate::run::conform::Subject;
+use crate::run::corpus::{self, Corpus};
+use crate::run::known::{KnownError, KnownFailures};
+use crate::run::profile::{Profile, ProfileError};
+use crate::run::sweep::{News, Sweep, sweep_with};
+use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Verdict};
+use crate::scenario::Scenario;
+use crate::world;
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::File(error) => error.into(),
+            error => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<KnownError> for Failure {
+    fn from(error: KnownError) -> Self {
+        match error {
+            KnownError::File(error) => error.into(),
+            error => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
+    arguments.reports.check()?;
+    let clock = stopwatch();
+    let all = corpus::find(&arguments.which.paths)?;
+    let targets = chosen(all.clone(), &arguments.which)?;
+    let profile = Profile::find(&arguments.profile)?;
+    let mut known = arguments.known_failures.as_deref().map(KnownFailures::read).transpose()?;
+    let choice = Choice::of(arguments)?;
+    end_with_us()?;
+    let spec = ProcessSpec { command: arguments.server.clone(), patience: arguments.patience };
+    let (talks, introduced) =
+        Talks::introduce(spec, arguments.contract.map(Contract::from), &world::bare_service_config())
+            .map_err(|fault| Failure::Broken(format!("the implementation does not introduce itself: {fault}")))?;
+    let subject = Subject { talks: Arc::new(talks), introduced, profile, twice: !arguments.once };
+    let recipe = recipe(arguments);
+    let wanted = |scenario: &Scenario| choice.takes(scenario);
+    let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &wanted };
+    let play = |target: &_, scenario: &_, seed| subject.conform(target, scenario, seed, &recipe);
+    let mut summary = Summary::default();
+    let mut result = match arguments.reports.need_result() {
+        true => Some(Builder::new(about(&subject, &recipe, corpus::identity(&all)?))),
+        false => None,
+    };
+    let mut problem = None;
+    let mut progress = Progress::new();
+    sweep_with(&targets, &recipe, &how, &play, |news| match news {
+        News::Runs(done, all) => progress.advance(done, all, clock()),
+        News::Finished(mut outcome) => {
+            if let Some(known) = &mut known {
+                known.look_at(&mut outcome);
+            }
+            let repeat = repeat(arguments, &outcome);
+            summary.add_repeated_by(&outcome, &repeat);
+            if problem.is_none() {
+                problem = progress.aside(|| tell(&outcome, &repeat, arguments, output)).err();
+            }
+            if let Some(result) = &mut result {
+                result.add(&outcome, repeat);
+            }
+        }
+    });
+    progress.end();
+    summary.wall = clock();
+    let closed = subject.talks.close();
+    if summary.scenarios() == 0 {
+        return Err(Failure::Usage(format!("of the scenarios there ({}), none is {}", targets.len(), choice.words())));
+    }
+    let result = result.map(|result| result.finish(&summary));
+    let written = result.as_ref().map_or(Ok(()), |result| arguments.reports.write_files(result));
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    if arguments.reports.format == ReportFormat::Human {
+        output.write(&format!("{}\n", introduction(&subject.introduced)))?;
+        output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?;
+    }
+    if let Some(result) = &result {
+        arguments.reports.say(result, output)?;
+    }
+    written?;
+    let is_whole = arguments.which.filter.is_none() && choice.is_all() && !arguments.fail_fast;
+    let stale = known.as_ref().map_or(0, |known| tell_known(known, is_whole, arguments, output));
+    if let (true, Some(known)) = (arguments.fix, &known) {
+        known.fix()?;
+    }
+    if let Err(fault) = closed {
+        return Err(Failure::Broken(format!("at the end of all runs: {fault}")));
+    }
+    let unsupported = summary.verdicts.contains_key(&Verdict::Unsupported);
+    let fails = (arguments.strict && unsupported) || (stale > 0 && !arguments.fix);
+    Ok(summary.exit_code().max(u8::from(fails)))
+}
+
+/// Whoever ends us by a signal ends the implementation, too, which leads a process group of its own.
+pub(super) fn end_with_us() -> Result<(), Failure> {
+    /// What the shell reports for a program that a signal ended: 128 + SIGINT.
+    const INTERRUPTED: i32 = 130;
+    let broken = |error: std::io::Error| Failure::Broken(format!("can't wait for signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let signals = {
+        let _inside = runtime.enter();
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    };
+    let (mut interrupt, mut terminate) = (signals.0.map_err(broken)?, signals.1.map_err(broken)?);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        end_all_processes();
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(())
+}
+
+/// Tells what the list of known failures says and nothing bears out, and how often the flaky ones failed. How many entries
+/// are stale.
+fn tell_known(known: &KnownFailures, is_whole: bool, arguments: &Conform, output: &mut Output) -> usize {
+    for (scenario, failed, runs) in known.flaky() {
+        output.note(&format!("flaky: {scenario} failed in {failed} of {runs} runs"));
+    }
+    let stale = known.stale(is_whole);
+    if !arguments.fix {
+        for words in &stale {
+            output.complain(&format!("stale known failure: {words}; --fix writes the list anew"));
+        }
+    }
+    stale.len()
+}
+
+fn recipe(arguments: &Conform) -> Recipe {
+    let snapshots = match arguments.snapshots {
+        Some(_) => SnapshotMode::Compare { propose: false },
+        None => SnapshotMode::Off,
+    };
+    Recipe {
+        seed: arguments.seed.unwrap_or(OWN_SEED),
+        seeds: arguments.seeds.get(),
+        snapshots,
+        snapshot_folder: arguments.snapshots.clone(),
+        keep_traces: arguments.reports.need_result(),
+        ..Recipe::default()
+    }
+}
+
+fn about(subject: &Subject, recipe: &Recipe, corpus: Corpus) -> About {
+    let HelloAnswer { name, version, contract, .. } = &subject.introduced;
+    let waived = subject.profile.waived.iter();
+    About {
+        command: "conform",
+        corpus,
+        implementation: Implementation {
+            name: name.clone(),
+            version: Some(version.clone()),
+            contract: Some(contract.name().to_owned()),
+        },
+        profile: result::Profile {
+            name: subject.profile.name.clone(),
+            waived: waived
+                .map(|(id, instead)| Waived { requirement: id.clone(), instead: Some(instead.clone()) })
+                .collect(),
+        },
+        worlds: vec![WorldName::Sim],
+        seed: recipe.seed,
+        seeds: recipe.seeds,
+    }
+}
+
+/// The command that shows an outcome again.
+fn repeat(arguments: &Conform, outcome: &Outcome) -> String {
+    let server = terminal::shell_word(&arguments.server);
+    let path = terminal::shell_word(&outcome.path);
+    let mut repeat = format!("convoke conform --server {server} {path} --seed {}", outcome.seed);
+    if let Some(contract) = arguments.contract {
+        let _ = write!(repeat, " --contract {}", Contract::from(contract));
+    }
+    if arguments.profile != "strict" {
+        let _ = write!(repeat, " --profile {}", terminal::shell_word(&arguments.profile));
+    }
+    repeat
+}
+
+fn tell(outcome: &Outcome, repeat: &str, arguments: &Conform, output: &mut Output) -> Result<(), Failure> {
+    let is_quiet = matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported) && !arguments.verbose;
+    if arguments.reports.format == ReportFormat::Human && !is_quiet {
+        output.write(&terminal::line(outcome, output.page))?;
+        output.write(&terminal::details_repeated_by(outcome, repeat, output.page))?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+pub(super) fn introduction(introduced: &HelloAnswer) -> String {
+    let HelloAnswer { name, version, contract, storage, .. } = introduced;
+    let storage = match storage {
+        Storage::None => "keeps nothing over a crash",
+        Storage::Harness => "keeps what convoke stores for it",
+    };
+    format!("{name} {version}, contract `{contract}`, {storage}")
+}
+
+/// Which scenarios are wanted, by what only the loaded file knows.
+struct Choice {
+    requirements: Vec<String>,
+    levels: Vec<LevelFilter>,
+    bases: Vec<BasisFilter>,
+    tags: Vec<String>,
+}
+
+impl Choice {
+    fn of(arguments: &Conform) -> Result<Self, Failure> {
+        for id in &arguments.requirement {
+            if requirements::find(id).is_none() && !requirements::GROUPS.iter().any(|group| group.prefix == id) {
+                let words = format!("`{id}` is no requirement and no group of them; `convoke requirements` lists them");
+                return Err(Failure::Usage(words));
+            }
+        }
+        Ok(Self {
+            requirements: arguments.requirement.clone(),
+            levels: arguments.level.clone(),
+            bases: arguments.basis.clone(),
+            tags: arguments.tag.clone(),
+        })
+    }
+
+    fn takes(&self, scenario: &Scenario) -> bool {
+        let claims = || scenario.covers.iter().filter_map(|claim| requirements::find(&claim.value));
+        let any_of = |wanted: bool, one: &dyn Fn(&requirements::Requirement) -> bool| !wanted || claims().any(one);
+        let is_named = |claim: &requirements::Requirement| {
+            self.requirements.iter().any(|wanted| wanted == claim.id || wanted == claim.group().prefix)
+        };
+        any_of(!self.requirements.is_empty(), &is_named)
+            && any_of(!self.levels.is_empty(), &|claim| self.levels.iter().any(|level| level.takes(claim)))
+            && any_of(!self.bases.is_empty(), &|claim| self.bases.iter().any(|basis| basis.takes(claim)))
+            && (self.tags.is_empty() || scenario.tags.iter().any(|tag| self.tags.contains(&tag.value)))
+    }
+
+    /// Whether nothing is left out.
+    fn is_all(&self) -> bool {
+        self.requirements.is_empty() && self.levels.is_empty() && self.bases.is_empty() && self.tags.is_empty()
+    }
+
+    fn words(&self) -> String {
+        let mut words = Vec::new();
+        if !self.requirements.is_empty() {
+            words.push(format!("about {}", self.requirements.join(" or ")));
+        }
+        if !self.levels.is_empty() || !self.bases.is_empty() {
+            words.push("of that level and basis".to_owned());
+        }
+        if !self.tags.is_empty() {
+            words.push(format!("tagged {}", self.tags.join(" or ")));
+        }
+        words.join(" and ")
+    }
+}

@@ -1,0 +1,178 @@
+//! One scenario against an implementation of somebody else, under our clock.
+//!
+//! It is judged as the reference is, by the author's expectations and the always-checks; what its contract can't show is
+//! left out visibly; it is run twice, and what differs is told before anything else is blamed on it. Nothing that it does
+//! is an error of ours: a broken conversation, a setup that it refuses, and talk without end are findings.
+
+use std::sync::Arc;
+
+use super::profile::Profile;
+use super::{Outcome, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
+use crate::check::Finding;
+use crate::implementation::{Contract, Fault, FaultKind, HelloAnswer, Seat, Storage, Talks};
+use crate::plan::{Action, Place, Plan, RequirementId, compile};
+use crate::protocol::requirements;
+use crate::scenario::Scenario;
+use crate::seed::Seed;
+use crate::trace::words::redact;
+use crate::trace::{Moment, Trace};
+use crate::world::cast::Foreign;
+
+/// After so many moments a run with an implementation of somebody else is called endless: the longest scenario of the
+/// corpus has a tenth of it with the reference.
+const MOMENTS_MAX: usize = 2_000_000;
+
+/// What is our session layer's own behind which a core stands: nothing of it shows in the core's answers.
+const OF_THE_SESSION_LAYER: [&str; 7] = ["DEV-5", "DEV-9", "IDM-1", "IDM-2", "IDM-4", "REC-1", "REC-2"];
+
+/// What is shown by a crash of the server alone.
+const OF_A_CRASH: [&str; 2] = ["REC-4", "REC-5"];
+
+/// An implementation under test.
+pub struct Subject {
+    /// How it is reached.
+    pub talks: Arc<Talks>,
+    /// How it introduced itself.
+    pub introduced: HelloAnswer,
+    /// What is asked of it.
+    pub profile: Profile,
+    /// Whether every run is made a second time.
+    pub twice: bool,
+}
+
+impl Subject {
+    /// Whether its contract can show this requirement.
+    #[must_use]
+    pub fn can_show(&self, requirement: &str) -> bool {
+        let includes_server = requirements::find(requirement).is_some_and(|found| found.subject.includes_server());
+        let is_ours = self.introduced.contract == Contract::Core && OF_THE_SESSION_LAYER.contains(&requirement);
+        let is_lost = self.introduced.storage == Storage::None && OF_A_CRASH.contains(&requirement);
+        includes_server && !is_ours && !is_lost
+    }
+
+    /// Why this plan can't be played with it, if it can't.
+    fn out_of_reach(&self, plan: &Plan) -> Option<(String, Place)> {
+        let contract = self.introduced.contract;
+        let crash = plan.steps.iter().find(|step| matches!(step.action, Action::CrashServer { .. }));
+        if let (Storage::None, Some(crash)) = (self.introduced.storage, crash) {
+            let words = "the server crashes, and the implementation keeps nothing (`storage`: `none`)";
+            return Some((words.to_owned(), crash.place));
+        }
+        let claims: Vec<&str> = plan.covers.iter().map(|claim| &*claim.requirement.0).collect();
+        if !claims.is_empty() && !claims.iter().any(|claim| self.can_show(claim)) {
+            let words = format!("contract `{contract}` can't show what it claims: {}", claims.join(", "));
+            return Some((words, plan.covers[0].place));
+        }
+        None
+    }
+
+    /// Runs a scenario under one seed and judges it.
+    #[must_use]
+    pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+        let planned = guard::catch(|| compile::compile(scenario, seed).ok());
+        if let Ok(Some(plan)) = planned
+            && let Some((words, place)) = self.out_of_reach(&plan)
+        {
+            let problem = Some(Problem::Words(words, place));
+            return Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, &plan) };
+        }
+        let keeps_traces = recipe.keep_traces;
+        let recipe = Recipe { moments_max: Some(MOMENTS_MAX), keep_traces: true, ..recipe.clone() };
+        let mut outcome = self.once(target, scenario, seed, &recipe);
+        let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
+        if self.twice && can_repeat {
+            let again = Recipe { snapshots: SnapshotMode::Off, ..recipe };
+            let second = self.once(target, scenario, seed, &again);
+            if second.verdict == Verdict::ImplementationBroke {
+                return second;
+            }
+            if outcome.trace_hash != second.trace_hash {
+                let message = parting(outcome.trace.as_deref(), second.trace.as_deref());
+                outcome.findings.insert(0, finding("determinism", message, &[], Place::default()));
+                outcome.verdict = Verdict::Fail;
+            }
+        }
+        self.profile.apply(&mut outcome);
+        if outcome.verdict.is_well() && !keeps_traces {
+            outcome.trace = None;
+        }
+        outcome
+    }
+
+    fn once(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+        let seat = Arc::new(Seat::new(self.talks.clone(), seed.0));
+        let cast = Foreign { seat: seat.clone() };
+        let mut outcome = run_as(target, scenario, seed, recipe, &cast);
+        if let Err(fault) = seat.end() {
+            return broke(outcome, &fault);
+        }
+        // What the reference does right and this does not is its own failure, and not that of the author or the harness.
+        let blamed = match (&outcome.verdict, &outcome.problem) {
+            (Verdict::BadScenario, Some(Problem::Words(words, place))) => Some((words.clone(), *place)),
+            (Verdict::HarnessError, Some(Problem::Words(words, place)))
+                if words.contains("does not come to an end") =>
+            {
+                Some((words.clone(), *place))
+            }
+            _ => None,
+        };
+        if let Some((words, place)) = blamed {
+            outcome.problem = None;
+            outcome.findings.push(finding("course", words, &[], place));
+            outcome.verdict = Verdict::Fail;
+        }
+        outcome
+    }
+}
+
+/// What a run comes to in which the conversation was broken: nothing else that it shows is to be trusted.
+fn broke(outcome: Outcome, fault: &Fault) -> Outcome {
+    let check = match fault.kind {
+        FaultKind::Orphan => "processes",
+        _ => "conversation",
+    };
+    let found = finding(check, fault.to_string(), fault.requirements, Place::default());
+    Outcome {
+        verdict: Verdict::ImplementationBroke,
+        findings: vec![found],
+        findings_left_out: 0,
+        empty_claims: Vec::new(),
+        problem: None,
+        ..outcome
+    }
+}
+
+fn finding(check: &'static str, message: String, broken: &[&str], place: Place) -> Finding {
+    Finding {
+        check,
+        requirements: broken.iter().map(|id| RequirementId((*id).into())).collect(),
+        message,
+        moment: None,
+        place: (place.line > 0).then_some(place),
+        devices: Vec::new(),
+        difference: None,
+    }
+}
+
+/// Where two runs that should be the same part.
+fn parting(first: Option<&Trace>, second: Option<&Trace>) -> String {
+    let told = |moment: Option<&Moment>| match moment {
+        Some(moment) => {
+            let mut value = serde_json::to_value(moment).expect("moments have string keys");
+            redact(&mut value);
+            value.to_string()
+        }
+        None => "nothing more".to_owned(),
+    };
+    let (first, second) = match (first, second) {
+        (Some(first), Some(second)) => (&first.moments, &second.moments),
+        _ => return "not deterministic: of two runs with the same seed one came to nothing".to_owned(),
+    };
+    let at = first.iter().zip(second).position(|(one, other)| told(Some(one)) != told(Some(other)));
+    let at = at.unwrap_or(first.len().min(second.len()));
+    format!(
+        "not deterministic: two runs with the same seed part at moment {at}\n  the first: {}\n  the second: {}",
+        told(first.get(at)),
+        told(second.get(at))
+    )
+}

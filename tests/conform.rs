@@ -1,0 +1,280 @@
+//! `convoke conform` as a user runs it: our own server behind the conversation, and a zoo of implementations that break it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const CONVOKE: &str = env!("CARGO_BIN_EXE_convoke");
+
+fn convoke(arguments: &[&str]) -> Output {
+    Command::new(CONVOKE).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("convoke runs")
+}
+
+fn conform(server: &str, arguments: &[&str]) -> Output {
+    convoke(&[&["conform", "--server", server], arguments].concat())
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn reference(contract: &str) -> String {
+    format!("'{CONVOKE}' reference --contract {contract}")
+}
+
+/// The outcomes of a report by path: verdict and trace.
+fn outcomes(output: &Output) -> Vec<(String, String, String)> {
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let list = report["scenarios"].as_array().expect("scenarios").clone();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    list.iter().map(|one| (text(&one["path"]), text(&one["verdict"]), text(&one["traceHash"]))).collect()
+}
+
+#[test]
+fn our_whole_server_shows_the_same_behind_the_conversation() {
+    let folders = ["scenarios/answer", "scenarios/timeout", "scenarios/sessions"];
+    let here = convoke(&[&["run", "--ci", "--format", "json"], &folders[..]].concat());
+    let there = conform(&reference("full"), &[&["--format", "json"], &folders[..]].concat());
+    assert_eq!(there.status.code(), Some(0), "{}", stdout(&there));
+    let (here, there) = (outcomes(&here), outcomes(&there));
+    assert_eq!(here.len(), there.len());
+    let mut compared = 0;
+    for ((path, _, here), (other, verdict, there)) in here.iter().zip(&there) {
+        assert_eq!(path, other);
+        // How many records a restart finds is told; ours makes checkpoints there.
+        if verdict == "pass" && !path.contains("restart") && !path.contains("crash") {
+            assert_eq!(here, there, "{path}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "only {compared} of {} could be compared", here.len());
+}
+
+#[test]
+fn our_logic_passes_behind_our_session_layer() {
+    let output = conform(&reference("core"), &["scenarios/invite", "scenarios/faults", "scenarios/revoke", "-v"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("contract `core`"), "{text}");
+    // Its claims are of the client library, or of the session layer.
+    assert!(text.contains("can't show what it claims: IDM-5"), "{text}");
+}
+
+#[test]
+fn a_process_that_is_not_reused_is_started_for_each_run() {
+    // The same answers, but for the word that offers the process for another run.
+    let server = format!("{} | sed -u 's/\"reusable\":true,//; s/,\"reusable\":true//'", reference("core"));
+    let output = conform(&server, &["scenarios/revoke"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+}
+
+const HELLO: &str = r#"read l; echo '{"type":"hello","schema":1,"contract":"core","name":"zoo","version":"0","storage":"none","reusable":true}'"#;
+
+/// An implementation that introduces itself and then does this; the run must end with exit code 3 and these words.
+#[track_caller]
+fn check_zoo(then: &str, words: &[&str]) {
+    let server = format!("{HELLO}; {then}");
+    let arguments = ["--jobs", "1", "--patience", "3", "scenarios/invite", "--filter", "invite", "--fail-fast"];
+    let output = conform(&server, &arguments);
+    let text = stdout(&output) + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{then}\n{text}");
+    assert!(text.contains("implementation broke"), "{then}\n{text}");
+    for words in words {
+        assert!(text.contains(words), "{then}: no `{words}` in\n{text}");
+    }
+}
+
+#[test]
+fn each_animal_of_the_zoo_ends_in_a_verdict_that_says_so() {
+    check_zoo("read l; sleep 60", &["hang: no answer within 3 s", "asked: hello"]);
+    check_zoo("read l; echo nonsense; cat >/dev/null", &["malformed message: not a JSON text", "said: nonsense"]);
+    check_zoo("read l; echo 'out of luck' >&2; exit 4", &["crash: it ended, with exit code 4", "out of luck"]);
+    check_zoo(
+        "read l; printf 'one\\nsurprise\\n'; cat >/dev/null",
+        &["out of turn: it said more than one line", "surprise"],
+    );
+    check_zoo("read l; sleep 60 & exit 0", &["keeps its output open"]);
+    check_zoo("read l; sleep 5; echo late; cat >/dev/null", &["hang: no answer"]);
+    check_zoo("read l; printf 'half a line'; sleep 60", &["no line break"]);
+    // A second hello is the first run: what it offers must still hold.
+    let other = r#"{"type":"hello","schema":1,"contract":"full","name":"zoo","version":"0","storage":"none"}"#;
+    check_zoo(&format!("read l; echo '{other}'; cat >/dev/null"), &["other contract", "offers `full`"]);
+}
+
+/// The same, from the start of the first run on.
+#[track_caller]
+fn check_answer(answer: &str, words: &[&str]) {
+    let hello = HELLO.replace("read l; ", "");
+    check_zoo(&format!("read l; {hello}; read l; echo '{answer}'; cat >/dev/null"), words);
+}
+
+#[test]
+fn a_malformed_message_is_answered_with_what_is_wrong_and_where_to_read() {
+    check_answer(r#"{"type":"out"}"#, &["missing field `out`", "section 2.3"]);
+    check_answer(r#"{"type":"out","out":[],"wake_at":3}"#, &["unknown field `wake_at`"]);
+    check_answer(r#"{"type":"out","out":[{"close":{"connection":1}}]}"#, &["at /out/0", "is of contract `full`"]);
+    check_answer(r#"{"type":"out","out":[{"persist":1}]}"#, &["hello said `none`"]);
+    check_answer(
+        r#"{"type":"out","out":[{"event":{"to":[],"event":"onNothing","payload":{}}}]}"#,
+        &["unknown event `onNothing`"],
+    );
+    let event =
+        r#"{"event":{"to":[{"userId":"a","deviceId":"b"}],"event":"onKickedOffLine","payload":{"message":""}}}"#;
+    check_answer(&format!(r#"{{"type":"out","out":[{event}]}}"#), &["which is not online", "REC-1"]);
+    check_answer(r#"{"type":"hello"}"#, &["`hello` where `out` is due"]);
+}
+
+#[test]
+fn an_answer_that_is_not_the_same_twice_is_told() {
+    // Every process says another name of the room, and each serves one run.
+    let filter = r#"sed -u 's/"reusable":true,//; s/,"reusable":true//; s/"roomName":"[^"]*"/"roomName":"'$$'"/g'"#;
+    let server = format!("{} | {filter}", reference("core"));
+    let output = conform(&server, &["scenarios/revoke", "--fail-fast"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("not deterministic: two runs with the same seed part at moment"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    for (arguments, words) in [
+        (vec!["--requirement", "NO-1"], "no requirement"),
+        (vec!["--profile", "no-such-profile"], "there is no profile"),
+        (vec!["--patience", "never"], "a number of seconds"),
+    ] {
+        let output = conform("true", &arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");
+    }
+    let output = conform("no-such-command-here", &["scenarios/invite"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exit code 127"), "{output:?}");
+}
+
+fn page(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("it is there")
+}
+
+/// The lines of the conversation in docs/IMPLEMENTATIONS.md: what is said and what is answered.
+fn conversation() -> Vec<(String, Value)> {
+    let page = page("docs/IMPLEMENTATIONS.md");
+    let (_, rest) = page.split_once("```text conversation\n").expect("there is a conversation");
+    let (lines, _) = rest.split_once("```").expect("it ends");
+    let lines: Vec<&str> = lines.lines().collect();
+    let pair = |pair: &[&str]| {
+        let said = pair[0].strip_prefix("> ").expect("said").to_owned();
+        let answered = serde_json::from_str(pair[1].strip_prefix("< ").expect("answered")).expect("JSON");
+        (said, answered)
+    };
+    lines.chunks(2).map(pair).collect()
+}
+
+#[test]
+fn the_conversation_of_the_page_is_what_the_reference_says() {
+    let conversation = conversation();
+    assert!(conversation.len() > 8);
+    let mut reference = Command::new(CONVOKE)
+        .args(["reference", "--contract", "core", "--forgetful"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = reference.stdin.take().unwrap();
+    for (said, _) in &conversation {
+        writeln!(input, "{said}").unwrap();
+    }
+    drop(input);
+    let output = reference.wait_with_output().unwrap();
+    let answers = stdout(&output);
+    for ((said, wanted), answer) in conversation.iter().zip(answers.lines()) {
+        let mut answer: Value = serde_json::from_str(answer).unwrap();
+        if answer["type"] == "hello" {
+            answer["version"] = wanted["version"].clone();
+        }
+        assert_eq!(answer, *wanted, "to {said}");
+    }
+    assert_eq!(answers.lines().count(), conversation.len());
+}
+
+#[test]
+fn the_schema_is_fresh_and_takes_what_is_said() {
+    let output = convoke(&["schema", "implementation"]);
+    let printed = stdout(&output);
+    assert_eq!(printed, page("schema/implementation.schema.json"), "write it with `convoke schema implementation`");
+    let mut schema: Value = serde_json::from_str(&printed).unwrap();
+    let mut takes = |side: &str, value: &Value| {
+        schema["anyOf"] = serde_json::json!([{"$ref": format!("#/$defs/{side}")}]);
+        jsonschema::is_valid(&schema, value)
+    };
+    for (said, answered) in conversation() {
+        let said: Value = serde_json::from_str(&said).unwrap();
+        assert!(takes("harness", &said), "{said}");
+        assert!(takes("implementation", &answered), "{answered}");
+    }
+    assert!(!takes("implementation", &serde_json::json!({"type": "out", "out": [], "wake_at": 3})));
+    assert!(!takes("implementation", &serde_json::json!({"type": "out", "out": [{"respond": {}}]})));
+}
+
+/// A folder for this test alone.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("convoke-conform-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// The reference, except that every accepted call is told as rejected.
+fn deaf() -> String {
+    format!("{} | sed -u 's/onInvitationAccepted/onInvitationCancelled/g'", reference("core"))
+}
+
+#[test]
+fn known_failures_are_run_all_the_same_and_go_stale_loudly() {
+    let list = folder("known").join("known.yaml");
+    let known = ["--known-failures", list.to_str().unwrap(), "scenarios/revoke", "scenarios/answer"];
+    let wrong = conform(&deaf(), &known);
+    assert_eq!(wrong.status.code(), Some(1), "{}", stdout(&wrong));
+    conform(&deaf(), &[&["--fix"], &known[..]].concat());
+    let text = std::fs::read_to_string(&list).unwrap();
+    assert!(text.contains("fingerprint:") && text.contains("to be looked into"), "{text}");
+    let again = conform(&deaf(), &known);
+    assert_eq!(again.status.code(), Some(0), "{}\n{text}", stdout(&again));
+    assert!(stdout(&again).contains("known failure"), "{}", stdout(&again));
+    // What has been mended is told, and --fix forgets it.
+    let mended = conform(&reference("core"), &known);
+    assert_eq!(mended.status.code(), Some(1));
+    assert!(stdout(&mended).contains("unexpected pass"), "{}", stdout(&mended));
+    assert!(String::from_utf8_lossy(&mended.stderr).contains("does not fail with"), "{mended:?}");
+    conform(&reference("core"), &[&["--fix"], &known[..]].concat());
+    assert_eq!(conform(&reference("core"), &known).status.code(), Some(0));
+}
+
+#[test]
+fn what_a_profile_waives_is_not_strict() {
+    let profile = folder("profile").join("mine.yaml");
+    std::fs::write(&profile, "version: 1\nname: mine\nwaive: {LST-3: newest first}\n").unwrap();
+    let arguments = ["--profile", profile.to_str().unwrap(), "scenarios/revoke"];
+    let output = conform(&reference("core"), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    std::fs::write(&profile, "version: 1\nname: mine\nwaive: {DEV-4: never}\n").unwrap();
+    let output = conform(&reference("core"), &arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("whose basis is DOC"), "{output:?}");
+}
+
+#[test]
+fn smoke_says_what_works_and_what_comes_next() {
+    let all = convoke(&["smoke", "--server", &reference("core")]);
+    let text = stdout(&all);
+    assert_eq!(all.status.code(), Some(0), "{text}");
+    assert!(text.contains("7. it runs out: yes") && text.contains("next: the whole corpus"), "{text}");
+    let some = convoke(&["smoke", "--server", &deaf()]);
+    let text = stdout(&some);
+    assert_eq!(some.status.code(), Some(1), "{text}");
+    assert!(text.contains("4. an invitation arrives: yes") && text.contains("5. it is accepted: no"), "{text}");
+    let none = convoke(&["smoke", "--server", "cat", "--patience", "2"]);
+    let text = stdout(&none);
+    assert_eq!(none.status.code(), Some(3), "{text}");
+    assert!(text.contains("1. it introduces itself: no") && text.contains("section 2.1"), "{text}");
+}
