@@ -30,12 +30,12 @@ def named(convoke: str, scenarios: str, fault: str) -> tuple[Counter[str], int]:
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False)
     if not done.stdout:
         sys.exit(f"{shlex.join(command)} reported nothing")
-    outcomes = json.loads(done.stdout)["outcomes"]
-    failed = [outcome for outcome in outcomes if outcome["verdict"] == "fail"]
+    played = json.loads(done.stdout)["scenarios"]
+    failed = [scenario for scenario in played if scenario["verdict"] == "fail"]
     names = Counter(
         requirement
-        for outcome in failed
-        for finding in outcome["findings"]
+        for scenario in failed
+        for finding in scenario["findings"]
         for requirement in set(finding["requirements"])
     )
     return names, len(failed)

@@ -5,6 +5,7 @@
 // 100001, not implemented, so a run ends with a verdict that says what comes next.
 //
 //     javac -d . Adapter.java
+//     convoke smoke --server "java -XX:TieredStopAtLevel=1 Adapter"
 //     convoke conform --server "java -XX:TieredStopAtLevel=1 Adapter" --filter empty-list
 //
 // Log to System.err: standard output belongs to Convoke. JSON is at the end; take your own library for it if you have one.

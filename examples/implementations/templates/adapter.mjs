@@ -5,6 +5,7 @@
 // says. Everything of that conversation is here; your calls go where it says YOURS. As it stands, every operation is
 // answered with 100001, not implemented, so a run ends with a verdict that says what comes next.
 //
+//     convoke smoke --server "node adapter.mjs"
 //     convoke conform --server "node adapter.mjs" --filter empty-list
 //
 // Log with console.error: standard output belongs to Convoke.

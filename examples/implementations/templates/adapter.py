@@ -5,6 +5,7 @@ Convoke starts this and talks to it over standard input and output, one JSON obj
 says. Everything of that conversation is here; your calls go where it says YOURS. As it stands, every operation is
 answered with 100001, not implemented, so a run ends with a verdict that says what comes next.
 
+    convoke smoke --server "python3 adapter.py"
     convoke conform --server "python3 adapter.py" --filter empty-list
 """
 
