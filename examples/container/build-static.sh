@@ -19,7 +19,8 @@ case $target in
 esac
 # With --target, build scripts and procedural macros are not linked like this.
 RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --locked --release --target "$target"
-mkdir -p "$folder"
+# The empty folder is where an image keeps its journal.
+mkdir -p "$folder/data"
 install -m 755 "${CARGO_TARGET_DIR:-target}/$target/release/convoke" "$folder/convoke"
 if readelf --dynamic "$folder/convoke" | grep -q NEEDED; then
     echo "$folder/convoke needs libraries of the system:" >&2
