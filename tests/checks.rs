@@ -747,8 +747,9 @@ fn a_push_for_somebody_who_is_online_is_found() {
 
 #[test]
 fn a_batch_of_which_one_call_is_withdrawn_in_a_commit_of_its_own_is_found() {
-    // The revision of the answer is the next one's, so that nobody is answered with the commit that withdraws the call.
-    finds("revisions", "CAN-9", |trace| {
+    // The revision of the answer is the next one's, so that nobody is answered with the commit that withdraws the call. From
+    // the devices' end an answer may have been lost, so there nothing can be said.
+    finds_in(run(GOOD), "revisions", "CAN-9", &|trace: &mut Trace| {
         let (_, answer) = request(trace, "alice.web", OperationName::CancelInvitation, 1);
         change_answer(trace, answer, |response| response.at.as_mut().expect("it has a place").revision.0 += 1);
     });
