@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Occurrence, Trace};
+use super::{DeviceChange, Moment, Occurrence, Trace};
 use crate::plan::DeviceIndex;
 use crate::protocol::message::ConnectionNo;
 use crate::time::{Duration, Instant};
@@ -156,12 +156,22 @@ fn transit_max(trace: &Trace) -> Duration {
     let mut under_way: std::collections::BTreeMap<(ConnectionNo, bool), std::collections::VecDeque<(usize, Instant)>> =
         std::collections::BTreeMap::new();
     let mut longest = Duration::ZERO;
+    // What is held and then lost has been under way as well.
+    let mut held: std::collections::BTreeMap<DeviceIndex, Instant> = std::collections::BTreeMap::new();
     for (number, moment) in trace.moments.iter().enumerate() {
         let (key, arrives) = match &moment.what {
             Occurrence::DeviceSent { connection, .. } => ((*connection, true), false),
             Occurrence::ServerSent { connection, .. } => ((*connection, false), false),
             Occurrence::ServerReceived { connection, .. } => ((*connection, true), true),
             Occurrence::DeviceReceived { connection, .. } => ((*connection, false), true),
+            Occurrence::DeviceChanged { device, change: DeviceChange::Held } => {
+                held.entry(*device).or_insert(moment.at);
+                continue;
+            }
+            Occurrence::DeviceChanged { device, change: DeviceChange::Released } => {
+                longest = longest.max(held.remove(device).map_or(Duration::ZERO, |from| moment.at.since(from)));
+                continue;
+            }
             _ => continue,
         };
         let queue = under_way.entry(key).or_default();

@@ -7,7 +7,7 @@
 pub(super) mod book;
 pub(super) mod line;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::book::Book;
@@ -15,7 +15,7 @@ use super::WorldError;
 use super::driver::DriverLimits;
 use super::driver::device::Command;
 use super::steps::{Triggers, with_cursor};
-use crate::plan::{Action, DeviceIndex, DeviceKind, Direction, Latency, Place, Plan};
+use crate::plan::{Action, DeviceIndex, DeviceKind, Direction, Latency, Place, Plan, Trigger, When};
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::device::DeviceInput;
 use crate::protocol::vocabulary::Cursor;
@@ -97,8 +97,8 @@ pub(super) struct Enactment {
     grain: Option<Duration>,
     /// When the last step of a known time was to begin.
     last_absolute: Instant,
-    /// The calls that have not returned.
-    open_calls: BTreeSet<(DeviceIndex, CallNo)>,
+    /// The calls that have not returned, and when each was made.
+    open_calls: BTreeMap<(DeviceIndex, CallNo), Instant>,
     /// Something is sure to happen before then, on the world's clock: a dead link will be noticed.
     restless_until: Instant,
 }
@@ -153,7 +153,7 @@ impl Enactment {
             settle,
             grain: None,
             last_absolute: Instant::START,
-            open_calls: BTreeSet::new(),
+            open_calls: BTreeMap::new(),
             restless_until: Instant::START,
         }
     }
@@ -359,7 +359,8 @@ impl Enactment {
     /// The next step whose time has come. At the same instant the author's absolute steps come first.
     fn next_due(&mut self) -> Option<usize> {
         let now = self.book.now();
-        let causal = self.due.first_key_value().map(|((at, _), _)| *at).filter(|at| *at <= now);
+        let causal = self.due.first_key_value().map(|((at, _), step)| (*at, *step)).filter(|(at, _)| *at <= now);
+        let causal = causal.filter(|(at, step)| self.has_waited(*at, *step, now)).map(|(at, _)| at);
         let absolute = self.triggers.next_absolute().filter(|(at, _)| *at <= now && self.is_its_turn(*at, now));
         match (absolute, causal) {
             (Some((at, step)), causal) if causal.is_none_or(|causal| at <= causal) => {
@@ -378,9 +379,29 @@ impl Enactment {
         if at.since(self.last_absolute) < grain || now.since(at) >= PATIENCE {
             return true;
         }
-        let away = |device: DeviceIndex| self.devices[device.index()].offline || !self.devices[device.index()].alive;
-        let waiting = self.open_calls.iter().map(|(device, _)| *device).filter(|device| !away(*device));
-        self.book.is_settled(waiting, away, SILENCE)
+        let waiting = self.open_calls.keys().map(|(device, _)| *device).filter(|device| !self.is_away(*device));
+        self.book.is_settled(waiting, |device| self.is_away(device), SILENCE)
+    }
+
+    /// Whether a step that something has set off may begin: what others had asked before that must have been answered. In a
+    /// network that takes time, it would long have arrived when somebody acts on what it has seen.
+    fn has_waited(&self, at: Instant, step: usize, now: Instant) -> bool {
+        let step = &self.plan.steps[step];
+        let When::After { trigger: Trigger::Seen { .. } | Trigger::Returned { .. }, delay } = &step.when else {
+            return true;
+        };
+        if self.grain.is_none() || now.since(at) >= PATIENCE {
+            return true;
+        }
+        let (set_off, own) = (at - *delay, step.action.devices());
+        let before = self.open_calls.iter().filter(|((caller, _), called)| **called < set_off && !own.contains(caller));
+        let waiting = before.map(|((caller, _), _)| *caller).filter(|caller| !self.is_away(*caller));
+        self.book.is_settled(waiting, |_| true, Duration::ZERO)
+    }
+
+    fn is_away(&self, device: DeviceIndex) -> bool {
+        let device = &self.devices[device.index()];
+        device.offline || !device.alive
     }
 
     // ---- what steps do -------------------------------------------------------------------------------------------
@@ -427,7 +448,7 @@ impl Enactment {
                     self.changed(*device, DeviceChange::Killed);
                     self.devices[device.index()].alive = false;
                     self.book.killed(*device);
-                    self.open_calls.retain(|(caller, _)| caller != device);
+                    self.open_calls.retain(|(caller, _), _| caller != device);
                     hands.kill(*device);
                 }
             }
@@ -484,7 +505,7 @@ impl Enactment {
         let call = CallNo(state.calls);
         self.triggers.called(device, call, content.operation());
         self.book.record(Occurrence::Called { device, call, content: content.clone(), step });
-        self.open_calls.insert((device, call));
+        self.open_calls.insert((device, call), self.book.now());
         hands.tell(device, Command::Input(DeviceInput::Call { call, content }));
     }
 
