@@ -489,6 +489,7 @@ class Service:
 
     def remove_attendees_by_admin(self, caller: Session, room: Room, user_id_list: list[str]) -> Json:
         self.check_manages(caller, room)
+        self.check_accounts(user_id_list)
         left = [user for user in user_id_list if user in room.attendees]
         for user in left:
             room.attendees.remove(user)
