@@ -206,7 +206,7 @@ fn work(name: &str, output: &mut Output) -> Result<Work, Failure> {
     }
     Work::load(name).map_err(|wrong| {
         let rendered = wrong.render(output.page.colour);
-        match output.write(&rendered) {
+        match output.write(&format!("{rendered}\n")) {
             Ok(()) => Failure::Usage(format!("{name} is no call that load can send")),
             Err(error) => Failure::Output(error),
         }

@@ -616,8 +616,9 @@ impl Cast {
         }
     }
 
+    /// Whether no call is under way, and every trace has been handed over.
     pub(super) fn is_settled(&self) -> bool {
-        self.past.is_empty()
+        self.past.is_empty() && matches!(self.part, Part::Setup(_) | Part::Ready | Part::Gone)
     }
 
     // ---- the wire ------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(15);
 const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// How much longer a trace waits for late events than a lawful server may be late.
-const LAG: Duration = Duration::from_millis(500);
+const LAG: Duration = Duration::from_secs(3);
 
 /// How far a run has come.
 #[derive(Clone, Debug, Default)]
