@@ -156,10 +156,12 @@ impl<'t> Follower<'_, 't> {
         if missing > 0 && !self.fill(missing, revealed, window) {
             self.room.lose_certainty(Revision(revealed.revision.0 - 1));
         }
+        let doubtful = self.is_doubtful(revealed, window);
         let found = changes::explain(self.history, self.attempts, &mut self.room, revealed, window);
         let earliest = found.earliest.max(window.earliest).min(latest);
         let when = Span { earliest, latest };
-        self.commit(revealed.revision, when, found.cause, &revealed.deliveries, &found.changes, false, found.complete);
+        let complete = found.complete && !doubtful;
+        self.commit(revealed.revision, when, found.cause, &revealed.deliveries, &found.changes, false, complete);
         self.floor = self.floor.max(when.earliest);
         self.judge(revealed, found.cause);
     }
@@ -175,6 +177,27 @@ impl<'t> Follower<'_, 't> {
                 self.floor = self.floor.max(span.earliest);
             }
         }
+    }
+
+    /// Whether nothing is seen of a commit but a request that may have led to it or not, and something else may have that
+    /// nobody hears of: an expiry, or the end of a member's session.
+    fn is_doubtful(&self, revealed: &Revealed, window: Span) -> bool {
+        let cause = cause::weigh(self.history, self.attempts, &self.room, revealed, window);
+        let vague = cause.is_some_and(|(weight, _)| weight == cause::ONLY_IF_NOTHING_ELSE);
+        if !vague || !revealed.deliveries.is_empty() {
+            return false;
+        }
+        let pending = self.room.entries.values().filter(|entry| entry.status == InvitationStatus::Pending);
+        let overdue = |attempt: usize| {
+            let deadline = self.attempts[attempt].deadline(self.history);
+            deadline.is_some_and(|deadline| deadline.earliest <= window.latest)
+        };
+        let over = |session: SessionNo| {
+            let ended = self.history.session(session).ended;
+            ended.is_some_and(|ended| ended.when.earliest <= window.latest) || self.history.is_cut_off(session, window)
+        };
+        pending.filter_map(|entry| entry.attempt).any(overdue)
+            || self.room.members.values().filter_map(|member| member.session).any(over)
     }
 
     /// Whether a commit's events are about this attempt.

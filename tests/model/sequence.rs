@@ -238,7 +238,12 @@ fn shapes() -> impl Strategy<Value = Shape> {
         prop_oneof![3 => Just(0_u32), 1 => Just(2), 1 => Just(3)],
         prop_oneof![Just(1_u64), Just(2), Just(20)],
         (inside(), inside(), inside(), inside()),
-        (prop::bool::weighted(0.2), prop::bool::weighted(0.3), Just(None::<u64>), Just(0_u64)),
+        (
+            prop::bool::weighted(0.2),
+            prop::bool::weighted(0.3),
+            prop_oneof![7 => Just(None), 1 => (4..9_u64).prop_map(Some)],
+            prop_oneof![5 => Just(0_u64), 1 => 1..20_u64, 1 => 20..400_u64],
+        ),
     )
         .prop_map(|(devices, twin, raw, (blue_is_live, password), red_members_max, page_default, inside, more)| {
             // alice owns the first room and is usually there.

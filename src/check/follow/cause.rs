@@ -16,6 +16,20 @@ pub(super) fn find(
     revealed: &Revealed,
     window: Span,
 ) -> Option<usize> {
+    weigh(history, attempts, room, revealed, window).map(|(_, ask)| ask)
+}
+
+/// How sure it is that a request led to a commit of which nothing else is seen: only if nothing else did.
+pub(super) const ONLY_IF_NOTHING_ELSE: u8 = 1;
+
+/// The same, with how sure it is.
+pub(super) fn weigh(
+    history: &History<'_>,
+    attempts: &[Attempt<'_>],
+    room: &Room<'_>,
+    revealed: &Revealed,
+    window: Span,
+) -> Option<(u8, usize)> {
     let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name() == name);
     let mut best: Option<((u8, bool), usize)> = None;
     for ask in revealed.asks.iter().copied() {
@@ -120,7 +134,7 @@ pub(super) fn find(
             best = Some(((weight, named), ask));
         }
     }
-    best.map(|(_, ask)| ask)
+    best.map(|((weight, _), ask)| (weight, ask))
 }
 
 /// Whether an event tells that this user has withdrawn the call of one of these.
