@@ -15,7 +15,6 @@ mod expectations;
 mod final_lists;
 mod follow;
 mod handled;
-mod hints;
 mod history;
 pub mod linearizability;
 mod list_fold;
@@ -135,7 +134,6 @@ pub const CHECKS: &[AlwaysCheck] = &[
     push_hints::CHECK,
     list_fold::CHECK,
     news::CHECK,
-    hints::CHECK,
     quiescence::CHECK,
     linearizability::CHECK,
 ];

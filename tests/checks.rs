@@ -731,7 +731,7 @@ fn an_application_that_is_given_an_old_page_is_found() {
 
 #[test]
 fn a_push_for_somebody_who_is_online_is_found() {
-    finds("hints", "REC-6", |trace| {
+    finds("push hints", "REC-6", |trace| {
         let place = place(trace, "dave.phone", EventName::ReceiveInvitation, 1);
         let hint = PushHint {
             user_id: "dave".into(),

@@ -43,7 +43,7 @@ pub fn listed(mutants: &[Mutant], equivalents: &[Equivalent], page: Page) -> Str
         paragraph(&mut text, equivalent.mutant.fault, page);
         paragraph(&mut text, equivalent.why, page);
     }
-    let _ = writeln!(text, "\n{} mutants, {} equivalents", mutants.len(), equivalents.len());
+    let _ = writeln!(text, "\n{}, {}", counted(mutants.len(), "mutant"), counted(equivalents.len(), "equivalent"));
     text
 }
 
@@ -65,13 +65,14 @@ pub fn graded(grades: &[Grade], scenarios: usize, took: Duration, page: Page) ->
             _ => alive(&mut text, grade, page),
         }
     }
-    let counted = Fate::ALL.into_iter().filter_map(|fate| {
+    let fates = Fate::ALL.into_iter().filter_map(|fate| {
         let count = grades.iter().filter(|grade| grade.fate() == fate).count();
         (count > 0).then(|| format!("{count} {}", fate.name()))
     });
-    let counted = counted.collect::<Vec<_>>().join(", ");
+    let fates = fates.collect::<Vec<_>>().join(", ");
     let seconds = took.as_secs_f64();
-    let _ = writeln!(text, "\n{} mutants, {scenarios} scenarios: {counted} in {seconds:.2} s", grades.len());
+    let (mutants, scenarios) = (counted(grades.len(), "mutant"), counted(scenarios, "scenario"));
+    let _ = writeln!(text, "\n{mutants}, {scenarios}: {fates} in {seconds:.2} s");
     text
 }
 
@@ -101,6 +102,10 @@ fn alive(text: &mut String, grade: &Grade, page: Page) {
     if more > 0 {
         let _ = writeln!(text, "{:16}and {more} more", "");
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn joined(ids: &BTreeSet<String>) -> String {
