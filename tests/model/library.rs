@@ -69,7 +69,7 @@ impl Libraries {
     pub(crate) fn new(plan: &Plan) -> Self {
         let library = |device: &convoke::plan::PlannedDevice| {
             (device.kind == DeviceKind::Sdk)
-                .then(|| Library::new(device.identity.user_id.clone(), plan.service.bounds.clone()))
+                .then(|| Library::new(device.identity.user_id.clone(), (*plan.service.bounds).clone()))
         };
         Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
     }

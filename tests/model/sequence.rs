@@ -435,7 +435,12 @@ impl<'a> Writer<'a> {
             tags: Vec::new(),
             worlds: Vec::new(),
             seed: Seed(1),
-            service: ServicePlan { bounds, rate_limits: false, checkpoint_every: 7, ..ServicePlan::default() },
+            service: ServicePlan {
+                bounds: bounds.into(),
+                rate_limits: false,
+                checkpoint_every: 7,
+                ..ServicePlan::default()
+            },
             network: Network {
                 link: Link { latency: Latency::Constant(Duration::from_millis(LATENCY)), ..Link::default() },
                 links: Vec::new(),
