@@ -3,7 +3,12 @@
 mod support;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
+use convoke::plan::{Account, DeviceIndex, Plan, Step, When};
+use convoke::protocol::call::Call;
+use convoke::protocol::vocabulary::{Platform, UserId};
+use convoke::time::Instant;
 use convoke::{check, world};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -39,6 +44,25 @@ fn idle(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// As many devices that are connected and do nothing for a virtual day, and one group that calls once.
+fn mostly_idle(devices: u32) -> Arc<Plan> {
+    let mut plan = (*support::calls_and_cancels(3, 1)).clone();
+    let day = Instant::from_millis(86_400_000);
+    for number in 3..devices {
+        let user = format!("idle-{number}");
+        plan.accounts.push(Account {
+            user_id: UserId::from(user.as_str()),
+            user_name: user.as_str().into(),
+            avatar_url: "".into(),
+        });
+        plan.devices.push(support::device_of(&user, Platform::Phone));
+        plan.setup[0].push(support::setup(DeviceIndex(number), Call::Login { user_sig: "".into() }));
+    }
+    let last = plan.steps[0].clone();
+    plan.steps.push(Step { when: When::At(day), ..last });
+    Arc::new(plan)
 }
 
 criterion_group!(benches, busy, idle);

@@ -106,7 +106,7 @@ pub enum WorldName {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ServicePlan {
     /// The numeric bounds.
-    pub bounds: Bounds,
+    pub bounds: Arc<Bounds>,
     /// Whether the token buckets of SEC-6 are on.
     pub rate_limits: bool,
     /// How long the disk takes to make a record durable.
@@ -117,7 +117,7 @@ pub struct ServicePlan {
 
 impl Default for ServicePlan {
     fn default() -> Self {
-        Self { bounds: Bounds::default(), rate_limits: true, sync: Duration::ZERO, checkpoint_every: 1000 }
+        Self { bounds: Arc::default(), rate_limits: true, sync: Duration::ZERO, checkpoint_every: 1000 }
     }
 }
 

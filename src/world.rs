@@ -93,7 +93,7 @@ fn service_config(plan: &Plan, keeps_records: bool) -> ServiceConfig {
     let service = &plan.service;
     let account = |account: &Account| (account.user_id.clone(), account.user_name.clone(), account.avatar_url.clone());
     ServiceConfig {
-        bounds: service.bounds.clone(),
+        bounds: (*service.bounds).clone(),
         rate_limits: service.rate_limits,
         accounts: plan.accounts.iter().map(account).collect(),
         open_accounts: false,

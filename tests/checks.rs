@@ -168,7 +168,7 @@ fn change_call(trace: &mut Trace, place: usize, change: impl FnOnce(&mut Call)) 
     else {
         unreachable!("a request was found there")
     };
-    let Content::Call(call) = &mut request.content else { unreachable!("a call was found there") };
+    let Content::Call(call) = &mut Arc::make_mut(request).content else { unreachable!("a call was found there") };
     change(Arc::make_mut(call));
 }
 
@@ -177,7 +177,7 @@ fn change_answer(trace: &mut Trace, place: usize, change: impl FnOnce(&mut convo
     else {
         unreachable!("an answer was found there")
     };
-    change(response);
+    change(Arc::make_mut(response));
 }
 
 fn set_timeout(seconds: f64) -> impl Fn(&mut Trace) {
@@ -326,7 +326,7 @@ fn a_timeout_that_never_comes_is_found() {
                     }
                 }
                 Occurrence::ServerSent { message: ServerMessage::Response(response), .. } => {
-                    if let Some(at) = &mut response.at {
+                    if let Some(at) = &mut Arc::make_mut(response).at {
                         at.revision.0 -= u64::from(at.revision >= lost);
                     }
                 }
@@ -378,7 +378,7 @@ fn a_repeat_that_gets_another_result_is_found() {
         let Occurrence::ServerSent { message: ServerMessage::Response(response), .. } = &mut again.what else {
             unreachable!("an answer was found there")
         };
-        response.result = Ok(Reply::Invited([].into()));
+        Arc::make_mut(response).result = Ok(Reply::Invited([].into()));
         let at = trace.moments[answer].at;
         trace.moments.splice(answer + 1..=answer, [Moment { at, ..repeat }, Moment { at, ..again }]);
     });
@@ -723,7 +723,7 @@ fn an_application_that_is_given_an_old_page_is_found() {
                 && *device == carol
                 && matches!(&response.result, Ok(Reply::List(page)) if !page.invitation_list.is_empty())
             {
-                response.at.as_mut().expect("a page has a revision").revision = Revision(2);
+                Arc::make_mut(response).at.as_mut().expect("a page has a revision").revision = Revision(2);
             }
         }
     });

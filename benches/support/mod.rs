@@ -57,25 +57,6 @@ pub(crate) fn messages_of(devices: u32, rounds: u64) -> u64 {
     u64::from(devices / 3) * rounds * 10
 }
 
-/// As many devices that are connected and do nothing for a virtual day, and one group that calls once.
-pub(crate) fn mostly_idle(devices: u32) -> Arc<Plan> {
-    let mut plan = (*calls_and_cancels(3, 1)).clone();
-    let day = Instant::from_millis(86_400_000);
-    for number in 3..devices {
-        let user = format!("idle-{number}");
-        plan.accounts.push(Account {
-            user_id: UserId::from(user.as_str()),
-            user_name: user.as_str().into(),
-            avatar_url: "".into(),
-        });
-        plan.devices.push(device_of(&user, Platform::Phone));
-        plan.setup[0].push(setup(DeviceIndex(number), Call::Login { user_sig: "".into() }));
-    }
-    let last = plan.steps[0].clone();
-    plan.steps.push(Step { when: When::At(day), ..last });
-    Arc::new(plan)
-}
-
 fn empty_plan() -> Plan {
     Plan {
         source: Source::default(),
@@ -84,7 +65,7 @@ fn empty_plan() -> Plan {
         tags: Vec::new(),
         worlds: Vec::new(),
         seed: Seed(1),
-        service: ServicePlan { bounds: Bounds::default(), rate_limits: false, ..ServicePlan::default() },
+        service: ServicePlan { bounds: Bounds::default().into(), rate_limits: false, ..ServicePlan::default() },
         network: Network::default(),
         accounts: Vec::new(),
         devices: Vec::new(),
@@ -98,7 +79,7 @@ fn empty_plan() -> Plan {
     }
 }
 
-fn device_of(user: &str, platform: Platform) -> PlannedDevice {
+pub(crate) fn device_of(user: &str, platform: Platform) -> PlannedDevice {
     let name = format!("{user}.{platform}");
     PlannedDevice {
         identity: DeviceIdentity { user_id: user.into(), device_id: name.as_str().into(), platform },
@@ -109,7 +90,7 @@ fn device_of(user: &str, platform: Platform) -> PlannedDevice {
     }
 }
 
-fn setup(device: DeviceIndex, call: Call) -> SetupCall {
+pub(crate) fn setup(device: DeviceIndex, call: Call) -> SetupCall {
     SetupCall { device, call: Arc::new(call), place: Place::default() }
 }
 

@@ -142,7 +142,7 @@ fn wire_side(what: &Occurrence, of: DeviceIndex) -> Option<Seen<'_>> {
         Occurrence::DeviceSent { device, message, .. } if *device == of => {
             let mut message = message.clone();
             if let ClientMessage::Login(login) = &mut message
-                && let Some(resume) = &mut login.resume
+                && let Some(resume) = &mut Arc::make_mut(login).resume
             {
                 resume.session = "".into();
             }

@@ -236,7 +236,7 @@ impl Hosted {
         // What was said to it in an earlier life is the session layer's, which sends it again itself.
         let resume = self.tokens.remove(&key).map(|session| Resume { session, received: u64::MAX });
         let login = Login { identity: session, user_sig: "".into(), resume };
-        self.step(now, ServiceInput::Message { connection, message: ClientMessage::Login(login) }, None, out);
+        self.step(now, ServiceInput::Message { connection, message: ClientMessage::Login(login.into()) }, None, out);
     }
 
     fn request(
@@ -249,7 +249,7 @@ impl Hosted {
         out: &mut Vec<Value>,
     ) {
         let Some((connection, received)) = self.sessions.get(key).copied() else { return };
-        let message = ClientMessage::Request(Request { id, received, content });
+        let message = ClientMessage::Request(Request { id, received, content }.into());
         self.step(now, ServiceInput::Message { connection, message }, unsaid, out);
     }
 

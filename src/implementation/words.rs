@@ -343,7 +343,7 @@ fn response(content: Value) -> Result<Response, DecodeError> {
     }
     fields.insert("type".to_owned(), "response".into());
     match codec::server_from_value(Value::Object(fields))? {
-        ServerMessage::Response(response) => Ok(response),
+        ServerMessage::Response(response) => Ok(Arc::unwrap_or_clone(response)),
         _ => unreachable!("its type is `response`"),
     }
 }

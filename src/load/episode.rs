@@ -62,7 +62,7 @@ impl Episode {
         session: SessionToken,
     ) {
         let content = Arc::new(Call::Login { user_sig: "".into() });
-        let login = ClientMessage::Login(Login { identity, user_sig: "".into(), resume: None });
+        let login = ClientMessage::Login(Login { identity, user_sig: "".into(), resume: None }.into());
         self.record(now, Occurrence::Called { device, call, content, step: None });
         self.record(now, Occurrence::Connected { device, connection });
         self.record(now, Occurrence::DeviceSent { device, connection, message: login, step: None });
@@ -84,10 +84,10 @@ impl Episode {
         let told = self.told[device.index()];
         let renumber = |received: &mut u64| *received = told.saturating_sub(last.saturating_sub(*received));
         match &mut message {
-            ClientMessage::Request(request) => renumber(&mut request.received),
+            ClientMessage::Request(request) => renumber(&mut Arc::make_mut(request).received),
             ClientMessage::Acknowledge { received } => renumber(received),
             ClientMessage::Login(login) => {
-                if let Some(resume) = &mut login.resume {
+                if let Some(resume) = &mut Arc::make_mut(login).resume {
                     renumber(&mut resume.received);
                 }
             }

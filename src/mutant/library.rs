@@ -118,7 +118,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     let id = RequestId::from(format!("busy-{}", memory.seq));
                     let call = Call::Reject { room_id: room_id.clone(), reason: 1, attempt: None };
                     let request = Request { id, received: memory.seq, content: Content::Call(Arc::new(call)) };
-                    outputs.push(DeviceOutput::Send(ClientMessage::Request(request)));
+                    outputs.push(DeviceOutput::Send(ClientMessage::Request(request.into())));
                 }
             })
         }),
@@ -270,7 +270,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if let DeviceInput::Message(ServerMessage::Response(response)) = &mut input
                         && let Some((given, _)) = response.id.as_str().split_once('~')
                     {
-                        response.id = RequestId::from(given);
+                        let given = RequestId::from(given);
+                        Arc::make_mut(response).id = given;
                     }
                     input
                 },
@@ -308,7 +309,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: &["IDM-5"],
         fault: "The library gives a call up a second before request_timeout.",
         part: Part::Library(|config| {
-            config.bounds.request_timeout = config.bounds.request_timeout.saturating_sub(Duration::from_secs(1));
+            Arc::make_mut(&mut config.bounds).request_timeout =
+                config.bounds.request_timeout.saturating_sub(Duration::from_secs(1));
         }),
     },
     Mutant {
@@ -317,7 +319,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: &["IDM-5"],
         fault: "The library gives a call up a second after request_timeout.",
         part: Part::Library(|config| {
-            config.bounds.request_timeout = config.bounds.request_timeout + Duration::from_secs(1);
+            Arc::make_mut(&mut config.bounds).request_timeout = config.bounds.request_timeout + Duration::from_secs(1);
         }),
     },
     Mutant {
@@ -391,7 +393,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
 /// The requests that go out.
 fn requests(outputs: &mut [DeviceOutput]) -> impl Iterator<Item = &mut Request> {
     outputs.iter_mut().filter_map(|output| match output {
-        DeviceOutput::Send(ClientMessage::Request(request)) => Some(request),
+        DeviceOutput::Send(ClientMessage::Request(request)) => Some(Arc::make_mut(request)),
         _ => None,
     })
 }

@@ -1,6 +1,7 @@
 //! Faults of the session layer (DEV, IDM, REC, ERR): what it is handed is changed before it sees it, or what it sends.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::wire::{ServerMemory, around, as_it_comes, as_they_go};
 use super::{Mutant, Part, Seam};
@@ -24,7 +25,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 |_, mut input| {
                     if let ServiceInput::Message { connection, message: ClientMessage::Login(login) } = &mut input {
                         let name = format!("{} on {}", login.identity.device_id, connection.0);
-                        login.identity.device_id = name.into();
+                        Arc::make_mut(login).identity.device_id = name.into();
                     }
                     Some(input)
                 },
@@ -63,7 +64,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         devices.dedup();
                         let place = devices.iter().position(|device| **device == login.identity.device_id);
                         let platforms = Platform::ALL;
-                        login.identity.platform = platforms[place.unwrap_or(0) % platforms.len()];
+                        Arc::make_mut(login).identity.platform = platforms[place.unwrap_or(0) % platforms.len()];
                     }
                     Some(input)
                 },
@@ -83,7 +84,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if let ServiceInput::Message { connection, message: ClientMessage::Request(request) } = &mut input
                         && let Some((_, before @ 1..)) = memory.ask(*connection, request)
                     {
-                        request.id = RequestId::from(format!("{}~{before}", request.id));
+                        Arc::make_mut(request).id = RequestId::from(format!("{}~{before}", request.id));
                     }
                     Some(input)
                 },
@@ -104,7 +105,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         && request.content.changes_state()
                         && let Some((content, 1..)) = memory.ask(*connection, request)
                     {
-                        request.content = content;
+                        Arc::make_mut(request).content = content;
                     }
                     Some(input)
                 },
@@ -131,7 +132,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if let ServiceInput::Message { message: ClientMessage::Request(request), .. } = &mut input
                         && let Some(restarted) = memory.restarted
                     {
-                        request.id = RequestId::from(format!("{}~{}", request.id, restarted.as_nanos()));
+                        Arc::make_mut(request).id = RequestId::from(format!("{}~{}", request.id, restarted.as_nanos()));
                     }
                     Some(input)
                 },
@@ -151,7 +152,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if let ServiceInput::Message { message: ClientMessage::Login(login), .. } = &mut input
                         && login.resume.as_ref().is_some_and(|resume| !memory.tokens.contains(&resume.session))
                     {
-                        login.resume = None;
+                        Arc::make_mut(login).resume = None;
                     }
                     Some(input)
                 },
@@ -169,7 +170,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 config,
                 |_, mut input| {
                     if let ServiceInput::Message { message: ClientMessage::Login(login), .. } = &mut input {
-                        login.resume = None;
+                        Arc::make_mut(login).resume = None;
                     }
                     Some(input)
                 },
@@ -227,11 +228,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 |_, mut input| match &mut input {
                     ServiceInput::Message { message: ClientMessage::Acknowledge { .. }, .. } => None,
                     ServiceInput::Message { message: ClientMessage::Request(request), .. } => {
-                        request.received = 0;
+                        Arc::make_mut(request).received = 0;
                         Some(input)
                     }
                     ServiceInput::Message { message: ClientMessage::Login(login), .. } => {
-                        if let Some(resume) = &mut login.resume {
+                        if let Some(resume) = &mut Arc::make_mut(login).resume {
                             resume.received = 0;
                         }
                         Some(input)
@@ -327,7 +328,8 @@ fn restore_id(output: &mut ServiceOutput) {
     if let ServiceOutput::Send { message: ServerMessage::Response(response), .. } = output
         && let Some((given, _)) = response.id.as_str().split_once('~')
     {
-        response.id = RequestId::from(given);
+        let given = RequestId::from(given);
+        Arc::make_mut(response).id = given;
     }
 }
 
@@ -357,7 +359,7 @@ impl Node for Overloaded {
         {
             let error = ApiError::new(ErrorCode::FREQ_LIMIT, "too many calls");
             let response = Response { id: request.id.clone(), result: Err(error), at: None };
-            let message = ServerMessage::Response(response);
+            let message = ServerMessage::Response(response.into());
             outputs.push(ServiceOutput::Send { connection: *connection, message });
             return;
         }

@@ -147,7 +147,7 @@ impl Compiler<'_> {
             seed,
             service: ServicePlan {
                 checkpoint_every: ServicePlan::default().checkpoint_every,
-                bounds: self.bounds.clone(),
+                bounds: self.bounds.clone().into(),
                 rate_limits: scenario.service.rate_limits,
                 sync: self.duration_or(scenario.service.sync.as_ref(), Duration::ZERO),
             },

@@ -33,7 +33,7 @@ pub struct DeviceConfig {
     /// Who it speaks for.
     pub identity: DeviceIdentity,
     /// The numeric bounds.
-    pub bounds: Bounds,
+    pub bounds: Arc<Bounds>,
     /// Whether it answers for a busy user (REJ-5).
     pub auto_busy: bool,
 }
@@ -260,11 +260,8 @@ impl Device {
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {
         self.acknowledged = self.received;
-        ClientMessage::Request(Request {
-            id: pending.id.clone(),
-            received: self.received,
-            content: Content::Call(pending.content.clone()),
-        })
+        let content = Content::Call(pending.content.clone());
+        ClientMessage::Request(Request { id: pending.id.clone(), received: self.received, content }.into())
     }
 
     fn message(&mut self, now: Instant, message: ServerMessage, outputs: &mut Vec<DeviceOutput>) {
@@ -353,7 +350,7 @@ impl Device {
         outputs.push(DeviceOutput::Disconnect);
     }
 
-    fn response(&mut self, now: Instant, response: Response, outputs: &mut Vec<DeviceOutput>) {
+    fn response(&mut self, now: Instant, response: Arc<Response>, outputs: &mut Vec<DeviceOutput>) {
         let Some(index) = self.pending.iter().position(|pending| pending.id == response.id) else {
             return; // The answer to a repeat of what has been answered already.
         };
@@ -366,7 +363,7 @@ impl Device {
             return;
         }
         if let Some(call) = pending.call {
-            outputs.push(DeviceOutput::Returned { call, result: response.result });
+            outputs.push(DeviceOutput::Returned { call, result: response.result.clone() });
         }
         if pending.content.operation() == OperationName::Logout {
             self.log_out(outputs);
@@ -556,7 +553,7 @@ impl Node for Device {
                 self.connected = true;
                 let resume = self.session.clone().map(|session| Resume { session, received: self.received });
                 let login = Login { identity: self.config.identity.clone(), user_sig: self.user_sig.clone(), resume };
-                outputs.push(DeviceOutput::Send(ClientMessage::Login(login)));
+                outputs.push(DeviceOutput::Send(ClientMessage::Login(login.into())));
                 self.login_deadline = Some(now + LOGIN_PATIENCE);
             }
             DeviceInput::Disconnected => self.disconnected(outputs),

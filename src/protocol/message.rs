@@ -14,13 +14,13 @@ use super::vocabulary::{ApiError, InstanceId, RequestId, Revision, SessionToken}
 #[serde(transparent)]
 pub struct ConnectionNo(pub u32);
 
-/// From a device to the server.
+/// From a device to the server. What is large is shared: a message is kept in several places of a run.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ClientMessage {
     /// Begins or resumes a session. The first message of every connection.
-    Login(Login),
+    Login(Arc<Login>),
     /// Asks for one operation.
-    Request(Request),
+    Request(Arc<Request>),
     /// Acknowledges events without asking for anything.
     Acknowledge {
         /// The number of the last event received in order.
@@ -85,7 +85,7 @@ pub struct Malformed {
     pub reason: String,
 }
 
-/// From the server to a device.
+/// From the server to a device. What is large is shared, as in [`ClientMessage`].
 #[derive(Clone, PartialEq, Debug)]
 pub enum ServerMessage {
     /// Answers a login that succeeded.
@@ -101,7 +101,7 @@ pub enum ServerMessage {
         error: ApiError,
     },
     /// Answers a request.
-    Response(Response),
+    Response(Arc<Response>),
     /// Tells of an event.
     Event {
         /// Counts the events of the session, from 1.

@@ -180,7 +180,7 @@ impl Record {
 pub struct HandledRequest {
     at: Instant,
     slot: SessionSlot,
-    request: Request,
+    request: Arc<Request>,
     result: Result<Reply, ApiError>,
     judged_in_room: bool,
     transition: Option<Transition>,
@@ -410,7 +410,7 @@ impl<L: Logic> Service<L> {
         };
         let response = Response { id: request.id.clone(), result: result.clone(), at: point };
         if let Some(connection) = connection {
-            outputs.push(ServiceOutput::Send { connection, message: ServerMessage::Response(response) });
+            outputs.push(ServiceOutput::Send { connection, message: ServerMessage::Response(response.into()) });
         }
         let memory = self.config.bounds.result_memory;
         let kept = KeptResult::new(&request.content, result, point);
@@ -420,7 +420,7 @@ impl<L: Logic> Service<L> {
         }
     }
 
-    fn login(&mut self, now: Instant, connection: ConnectionNo, login: Login, outputs: &mut Vec<ServiceOutput>) {
+    fn login(&mut self, now: Instant, connection: ConnectionNo, login: Arc<Login>, outputs: &mut Vec<ServiceOutput>) {
         let refuse = |error| ServiceOutput::Send { connection, message: ServerMessage::Refused { error } };
         match self.connections.get(&connection) {
             Some(None) => {}
@@ -433,7 +433,7 @@ impl<L: Logic> Service<L> {
             }
             None => return, // It was closed by us a moment ago.
         }
-        let Login { identity, resume, .. } = login;
+        let Login { identity, resume, .. } = &*login;
         if identity.user_id.as_str().is_empty() || identity.device_id.as_str().is_empty() {
             outputs.push(refuse(ApiError::new(ErrorCode::INVALID_PARAMETER, "userId and deviceId must not be empty")));
             return;
@@ -492,7 +492,7 @@ impl<L: Logic> Service<L> {
         self.commit(Record::SessionBegan { identity: identity.clone(), token: token.clone() }, outputs);
         let begun = self.state.devices.session_of(&identity.user_id, &identity.device_id);
         let slot = begun.expect("the session has just begun");
-        let told = self.logic.session_began(now, &identity);
+        let told = self.logic.session_began(now, identity);
         self.commit_told(now, told, outputs);
         self.attach(connection, slot);
         let logged_in = ServerMessage::LoggedIn { session: token, resumed: false };
@@ -528,16 +528,22 @@ impl<L: Logic> Service<L> {
         }
     }
 
-    fn request(&mut self, now: Instant, connection: ConnectionNo, request: Request, outputs: &mut Vec<ServiceOutput>) {
+    fn request(
+        &mut self,
+        now: Instant,
+        connection: ConnectionNo,
+        request: Arc<Request>,
+        outputs: &mut Vec<ServiceOutput>,
+    ) {
         let respond = |id: RequestId, result, at| ServiceOutput::Send {
             connection,
-            message: ServerMessage::Response(Response { id, result, at }),
+            message: ServerMessage::Response(Response { id, result, at }.into()),
         };
         let Some(session) = self.connections.get(&connection) else { return };
         // ERR-1: login comes first. SEC-1: who asks is known from the session, and from nothing else.
         let Some(slot) = *session else {
             let error = ApiError::new(ErrorCode::SDK_NOT_INITIALIZED, "log in first");
-            outputs.push(respond(request.id, Err(error), None));
+            outputs.push(respond(request.id.clone(), Err(error), None));
             return;
         };
         let session = self.state.sessions.get_mut(slot);
@@ -555,7 +561,7 @@ impl<L: Logic> Service<L> {
                     let message = "this request id was used for another request";
                     (Err(ApiError::new(ErrorCode::INVALID_PARAMETER, message)), None)
                 };
-                outputs.push(respond(request.id, result, at));
+                outputs.push(respond(request.id.clone(), result, at));
                 return;
             }
         }
@@ -577,7 +583,7 @@ impl<L: Logic> Service<L> {
                     room_id.and_then(|room_id| self.state.core.room_point(room_id))
                 }
             };
-            outputs.push(respond(request.id, decision.result, at));
+            outputs.push(respond(request.id.clone(), decision.result, at));
             return;
         }
         let handled = HandledRequest {

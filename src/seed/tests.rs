@@ -22,3 +22,23 @@ fn seeds_read_decimal_and_hex() {
     assert_eq!("0xff".parse(), Ok(Seed(255)));
     assert!("seventeen".parse::<Seed>().is_err());
 }
+
+#[test]
+fn words_are_hashed_with_their_length_and_every_bit() {
+    let hash = |bytes: &[u8]| {
+        let mut hash = Fnv1a::default();
+        hash.add_words(bytes);
+        hash.0
+    };
+    // The same on every machine, since reports show it.
+    assert_eq!(hash(b"a trace of two runs"), hash(b"a trace of two runs"));
+    let mut seen = std::collections::BTreeSet::new();
+    for length in 0..40 {
+        assert!(seen.insert(hash(&vec![0; length])), "{length} zeros");
+        for bit in 0..length * 8 {
+            let mut bytes = vec![0; length];
+            bytes[bit / 8] = 1 << (bit % 8);
+            assert!(seen.insert(hash(&bytes)), "bit {bit} of {length} bytes");
+        }
+    }
+}

@@ -78,26 +78,18 @@ pub fn write(trace: &Trace, to: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The hash of everything that happened: FNV-1a of the lines after the header. Two runs with the same hash are the same.
+/// The hash of everything that happened: of the lines after the header. Two runs with the same hash are the same.
 #[must_use]
 pub fn hash(trace: &Trace) -> u64 {
-    struct Hashing(Fnv1a);
-    impl Write for Hashing {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.add(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hashing = Hashing(Fnv1a::default());
+    let mut hash = Fnv1a::default();
+    let mut line = Vec::new();
     for moment in &trace.moments {
-        serde_json::to_writer(&mut hashing, moment).expect("moments have string keys, and a hash takes everything");
-        hashing.0.add(b"\n");
+        line.clear();
+        serde_json::to_writer(&mut line, moment).expect("moments have string keys, and memory takes everything");
+        line.push(b'\n');
+        hash.add_words(&line);
     }
-    hashing.0.0
+    hash.0
 }
 
 /// Reads a trace.

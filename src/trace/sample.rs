@@ -95,8 +95,8 @@ impl Recorder {
         let content = Arc::new(call);
         let request = Request { id, received: 0, content: Content::Call(Arc::clone(&content)) };
         let response = Response { id: request.id.clone(), result: result.clone(), at: None };
-        let message = ClientMessage::Request(request);
-        let answer = ServerMessage::Response(response);
+        let message = ClientMessage::Request(request.into());
+        let answer = ServerMessage::Response(response.into());
         self.at(millis, Occurrence::Called { device, call: number, content, step: Some(0) })
             .at(millis, Occurrence::DeviceSent { device, connection, message: message.clone(), step: None })
             .at(millis + 20, Occurrence::ServerReceived { device, connection, message })

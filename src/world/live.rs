@@ -243,7 +243,7 @@ fn too_long(place: Place) -> WorldError {
 /// The plan with all its times scaled.
 fn scaled(plan: &Plan, scale: Scale) -> Result<Plan, WorldError> {
     let mut plan = plan.clone();
-    let bounds = &mut plan.service.bounds;
+    let bounds = Arc::make_mut(&mut plan.service.bounds);
     for span in [
         &mut bounds.resume_window,
         &mut bounds.keep_alive_bound,

@@ -216,7 +216,7 @@ fn what_is_not_sent_again_or_once_too_often_is_found() {
     for moment in &mut trace.moments {
         if let Occurrence::ServerReceived { device, message: ClientMessage::Login(login), .. } = &mut moment.what
             && *device == bob
-            && let Some(resume) = &mut login.resume
+            && let Some(resume) = &mut Arc::make_mut(login).resume
         {
             resume.received = 1;
         }
@@ -231,7 +231,7 @@ fn an_answer_that_names_another_call_is_found() {
         for moment in &mut trace.moments {
             if let Occurrence::DeviceSent { device, message: ClientMessage::Request(request), .. } = &mut moment.what
                 && *device == bob
-                && let Content::Call(call) = &mut request.content
+                && let Content::Call(call) = &mut Arc::make_mut(request).content
                 && let Call::Accept { attempt, .. } = Arc::make_mut(call)
             {
                 *attempt = attempt.zip(number).map(|(mut named, number)| {

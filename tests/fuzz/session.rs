@@ -159,7 +159,7 @@ impl Scene {
             _ => {
                 if let Some(connection) = self.some_link(script) {
                     let request = self.request(connection, script);
-                    self.hear(connection, ClientMessage::Request(request));
+                    self.hear(connection, ClientMessage::Request(request.into()));
                 }
             }
         }
@@ -198,7 +198,7 @@ impl Scene {
             }
             resume = Some(Resume { session, received: script.pick(&[0, 1, 2, 5, u64::MAX]) });
         }
-        self.hear(connection, ClientMessage::Login(Login { identity, user_sig: "".into(), resume }));
+        self.hear(connection, ClientMessage::Login(Login { identity, user_sig: "".into(), resume }.into()));
     }
 
     fn received(&self, connection: ConnectionNo, script: &mut Script<'_>) -> u64 {
@@ -396,7 +396,7 @@ impl Scene {
             let mut heard = [&mut self.service, &mut recovered].map(|service| {
                 let mut outputs = Vec::new();
                 service.step(self.now, ServiceInput::Opened { connection }, &mut outputs);
-                let message = ClientMessage::Login(login.clone());
+                let message = ClientMessage::Login(login.clone().into());
                 service.step(self.now, ServiceInput::Message { connection, message }, &mut outputs);
                 let said: Vec<ServerMessage> = outputs
                     .into_iter()

@@ -137,7 +137,7 @@ impl Comparison {
             .iter()
             .map(|account| (account.user_id.clone(), (account.user_name.clone(), account.avatar_url.clone())))
             .collect();
-        let service = Service::new(plan.service.bounds.clone(), plan.service.rate_limits, accounts);
+        let service = Service::new((*plan.service.bounds).clone(), plan.service.rate_limits, accounts);
         Self {
             service,
             now: Instant::START,

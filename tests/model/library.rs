@@ -77,8 +77,9 @@ struct Pending {
 impl Libraries {
     pub(crate) fn new(plan: &Plan) -> Self {
         let library = |device: &convoke::plan::PlannedDevice| {
-            (device.kind == DeviceKind::Sdk)
-                .then(|| Library::new(device.identity.user_id.clone(), plan.service.bounds.clone(), device.auto_busy))
+            (device.kind == DeviceKind::Sdk).then(|| {
+                Library::new(device.identity.user_id.clone(), (*plan.service.bounds).clone(), device.auto_busy)
+            })
         };
         Self { libraries: plan.devices.iter().map(library).collect(), heard: 0 }
     }

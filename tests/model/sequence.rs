@@ -468,7 +468,7 @@ impl<'a> Writer<'a> {
             worlds: Vec::new(),
             seed: Seed(1),
             service: ServicePlan {
-                bounds,
+                bounds: bounds.into(),
                 rate_limits: shape.rate_limits,
                 checkpoint_every: 7,
                 sync: Duration::from_millis(shape.sync),

@@ -106,7 +106,7 @@ impl DeviceObserver for Application {
 /// Logs a client library in over these connections, and makes a room: what its application is told.
 async fn makes_a_room(dialler: Dialler, user: &str, user_sig: &str) -> Vec<Result<Reply, ApiError>> {
     let identity = DeviceIdentity { user_id: user.into(), device_id: "d1".into(), platform: Platform::Web };
-    let node = Device::new(DeviceConfig { identity, bounds: Bounds::default(), auto_busy: false });
+    let node = Device::new(DeviceConfig { identity, bounds: Bounds::default().into(), auto_busy: false });
     let (told, mut tells) = mpsc::unbounded_channel();
     let (commands, orders) = mpsc::channel(8);
     let clock = Clock::starting_at(Instant::START);

@@ -531,7 +531,7 @@ fn next_answer<'t>(trace: &'t Trace, from: usize, on: ConnectionNo, id: &Request
         Occurrence::ServerSent { connection, message: ServerMessage::Response(response), .. }
             if *connection == on && response.id == *id =>
         {
-            Some(response)
+            Some(&**response)
         }
         _ => None,
     })

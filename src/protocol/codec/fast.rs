@@ -51,7 +51,7 @@ impl<'de> Visitor<'de> for Client {
                 key(&mut fields, "args")?;
                 let call = fields.next_value_seed(CallOf(operation))?;
                 end(fields)?;
-                Ok(ClientMessage::Request(Request { id, received, content: Content::Call(call.into()) }))
+                Ok(ClientMessage::Request(Request { id, received, content: Content::Call(call.into()) }.into()))
             }
             Type::Acknowledge => Ok(rest::<AcknowledgeFields, A>(fields)?.into()),
             _ => Err(other_way()),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::protocol::call::{Call, DeviceIdentity, InvitationPage, Reply};
 use crate::protocol::event::{Event, Invitation, RoomInfo, Stamp, UserInfo};
-use crate::protocol::message::{ClientMessage, Content, Login, Request, Response, Resume, RoomPoint, ServerMessage};
+use crate::protocol::message::{ClientMessage, Content, Login, Response, Resume, RoomPoint, ServerMessage};
 use crate::protocol::vocabulary::{
     ApiError, DeviceId, InvitationCode, KickedOutOfRoomReason, Platform, RejectedReason, RequestId, Role,
     RoomDismissedReason, RoomId, SessionToken, UserId,
@@ -56,17 +56,17 @@ pub(super) enum ContentShape<'a> {
 impl<'a> ClientShape<'a> {
     pub(super) fn of(message: &'a ClientMessage) -> Self {
         match message {
-            ClientMessage::Login(Login { identity, user_sig, resume }) => Self::Login(LoginShape {
-                user_id: &identity.user_id,
-                device_id: &identity.device_id,
-                platform: identity.platform,
-                user_sig,
-                resume: resume.as_ref(),
+            ClientMessage::Login(login) => Self::Login(LoginShape {
+                user_id: &login.identity.user_id,
+                device_id: &login.identity.device_id,
+                platform: login.identity.platform,
+                user_sig: &login.user_sig,
+                resume: login.resume.as_ref(),
             }),
-            ClientMessage::Request(Request { id, received, content }) => Self::Request {
-                id,
-                received: *received,
-                content: match content {
+            ClientMessage::Request(request) => Self::Request {
+                id: &request.id,
+                received: request.received,
+                content: match &request.content {
                     Content::Call(call) => ContentShape::Call(call),
                     Content::Malformed(malformed) => {
                         ContentShape::Malformed { operation: &malformed.operation, args: &malformed.args }
@@ -112,11 +112,11 @@ impl<'a> ServerShape<'a> {
         match message {
             ServerMessage::LoggedIn { session, resumed } => Self::LoggedIn { session, resumed: *resumed },
             ServerMessage::Refused { error } => Self::Refused { error },
-            ServerMessage::Response(Response { id, result, at }) => Self::Response {
-                id,
-                result: result.as_ref().ok().map(ResultFields::of),
-                error: result.as_ref().err(),
-                at: *at,
+            ServerMessage::Response(response) => Self::Response {
+                id: &response.id,
+                result: response.result.as_ref().ok().map(ResultFields::of),
+                error: response.result.as_ref().err(),
+                at: response.at,
             },
             ServerMessage::Event { seq, event } => Self::Event {
                 seq: *seq,
@@ -142,7 +142,7 @@ pub(super) struct LoginFields {
 
 impl From<LoginFields> for ClientMessage {
     fn from(LoginFields { user_id, device_id, platform, user_sig, resume }: LoginFields) -> Self {
-        Self::Login(Login { identity: DeviceIdentity { user_id, device_id, platform }, user_sig, resume })
+        Self::Login(Login { identity: DeviceIdentity { user_id, device_id, platform }, user_sig, resume }.into())
     }
 }
 
@@ -218,7 +218,7 @@ impl ResponseFields {
             (Some(_), Some(_)) => return Err(("", "a response has either `result` or `error`, not both")),
             (None, None) => return Err(("", "missing field `result` or `error`")),
         };
-        Ok(ServerMessage::Response(Response { id: self.id, result, at: self.at }))
+        Ok(ServerMessage::Response(Response { id: self.id, result, at: self.at }.into()))
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn client(message: Value) -> Result<ClientMessage, DecodeError> {
         "login" => Ok(rest::<LoginFields>(fields)?.into()),
         "request" => {
             let RequestFields { id, received, operation, args } = rest(fields)?;
-            Ok(ClientMessage::Request(Request { id, received, content: content_from(&operation, args) }))
+            Ok(ClientMessage::Request(Request { id, received, content: content_from(&operation, args) }.into()))
         }
         "acknowledge" => Ok(rest::<AcknowledgeFields>(fields)?.into()),
         other => Err(unknown("/type", "type of message", other, &["login", "request", "acknowledge"])),

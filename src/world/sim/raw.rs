@@ -33,7 +33,7 @@ impl Sim<'_> {
         let step = raw.login_step.take();
         let identity = self.plan.device(device).identity.clone();
         let login = Login { identity, user_sig: "".into(), resume: None };
-        self.send_from_device(device, ClientMessage::Login(login), step);
+        self.send_from_device(device, ClientMessage::Login(login.into()), step);
     }
 
     /// The setup's calls of a raw device: what a library would send.
@@ -52,7 +52,7 @@ impl Sim<'_> {
         if let Some(operation) = content.operation() {
             raw.asked.insert(id.clone(), operation);
         }
-        let message = ClientMessage::Request(Request { id, received: raw.received, content });
+        let message = ClientMessage::Request(Request { id, received: raw.received, content }.into());
         self.send_from_device(device, message, step);
     }
 

@@ -40,7 +40,7 @@ fn plan(steps: Vec<Step>) -> Arc<Plan> {
         tags: vec![],
         worlds: vec![],
         seed: Seed(1),
-        service: ServicePlan { bounds: Bounds::default(), ..ServicePlan::default() },
+        service: ServicePlan { bounds: Bounds::default().into(), ..ServicePlan::default() },
         network: Network::default(),
         accounts: vec![account("alice"), account("bob")],
         devices: vec![device("alice", Platform::Web), device("bob", Platform::Phone), device("bob", Platform::Tablet)],

@@ -279,8 +279,8 @@ fn messages_of_a_raw_device_are_its_calls() {
     let raw = |recorder: Recorder, millis, id: &str, result: Result<Reply, ApiError>| {
         let (device, connection) = (recorder.device("dave.raw"), ConnectionNo(1));
         let content = Content::Call(Arc::new(accept()));
-        let request = ClientMessage::Request(Request { id: id.into(), received: 0, content });
-        let response = ServerMessage::Response(Response { id: id.into(), result, at: None });
+        let request = ClientMessage::Request(Request { id: id.into(), received: 0, content }.into());
+        let response = ServerMessage::Response(Response { id: id.into(), result, at: None }.into());
         recorder
             .at(millis, Occurrence::DeviceSent { device, connection, message: request, step: None })
             .at(millis + 40, Occurrence::DeviceReceived { device, connection, message: response })

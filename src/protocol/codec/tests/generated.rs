@@ -132,9 +132,9 @@ pub(super) fn client_message() -> impl Strategy<Value = ClientMessage> {
     let resume = (name(), any::<u64>()).prop_map(|(session, received)| Resume { session, received });
     prop_oneof![
         1 => (identity(), shared(), prop::option::of(resume))
-            .prop_map(|(identity, user_sig, resume)| ClientMessage::Login(Login { identity, user_sig, resume })),
+            .prop_map(|(identity, user_sig, resume)| ClientMessage::Login(Login { identity, user_sig, resume }.into())),
         4 => (name(), any::<u64>(), content())
-            .prop_map(|(id, received, content)| ClientMessage::Request(Request { id, received, content })),
+            .prop_map(|(id, received, content)| ClientMessage::Request(Request { id, received, content }.into())),
         1 => any::<u64>().prop_map(|received| ClientMessage::Acknowledge { received }),
     ]
 }
@@ -259,7 +259,7 @@ pub(super) fn server_message() -> impl Strategy<Value = ServerMessage> {
         1 => (name(), any::<bool>()).prop_map(|(session, resumed)| ServerMessage::LoggedIn { session, resumed }),
         1 => error().prop_map(|error| ServerMessage::Refused { error }),
         4 => (name(), prop::result::maybe_ok(reply(), error()), prop::option::of(at))
-            .prop_map(|(id, result, at)| ServerMessage::Response(Response { id, result, at })),
+            .prop_map(|(id, result, at)| ServerMessage::Response(Response { id, result, at }.into())),
         4 => (any::<u64>(), prop::option::of(stamp), event()).prop_map(|(seq, stamp, event)| {
             ServerMessage::Event { seq, event: StampedEvent { stamp, event }.into() }
         }),
