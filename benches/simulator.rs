@@ -37,7 +37,7 @@ fn idle(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("simulator/a virtual day, mostly idle");
     group.sample_size(10);
     for devices in [100, 1_000, 10_000] {
-        let plan = support::mostly_idle(devices);
+        let plan = mostly_idle(devices);
         group.throughput(Throughput::Elements(u64::from(devices)));
         group.bench_function(format!("{devices} devices"), |bencher| {
             bencher.iter(|| world::sim::run(&plan).expect("made"));

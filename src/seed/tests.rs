@@ -26,8 +26,8 @@ fn seeds_read_decimal_and_hex() {
 #[test]
 fn words_are_hashed_with_their_length_and_every_bit() {
     let hash = |bytes: &[u8]| {
-        let mut hash = Fnv1a::default();
-        hash.add_words(bytes);
+        let mut hash = WordHash::default();
+        hash.add(bytes);
         hash.0
     };
     // The same on every machine, since reports show it.

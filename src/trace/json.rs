@@ -21,7 +21,7 @@ use super::outside::Vantage;
 use super::{Moment, Occurrence, Trace};
 use crate::plan::{Action, DeviceIndex, Expected, Plan, Sighting, Trigger, When};
 use crate::protocol::call::Call;
-use crate::seed::Fnv1a;
+use crate::seed::WordHash;
 use crate::time::Instant;
 
 /// The version of the format: it changes whenever an old reader would misread a new trace.
@@ -81,13 +81,13 @@ pub fn write(trace: &Trace, to: &mut dyn Write) -> io::Result<()> {
 /// The hash of everything that happened: of the lines after the header. Two runs with the same hash are the same.
 #[must_use]
 pub fn hash(trace: &Trace) -> u64 {
-    let mut hash = Fnv1a::default();
+    let mut hash = WordHash::default();
     let mut line = Vec::new();
     for moment in &trace.moments {
         line.clear();
         serde_json::to_writer(&mut line, moment).expect("moments have string keys, and memory takes everything");
         line.push(b'\n');
-        hash.add_words(&line);
+        hash.add(&line);
     }
     hash.0
 }
