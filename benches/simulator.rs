@@ -15,7 +15,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 fn busy(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("simulator/busy");
     group.sample_size(10);
-    for devices in [10, 100, 1_000] {
+    for devices in [10, 100, 1_000, 100_000] {
         let rounds = 60_000 / u64::from(devices).max(1) / 10 + 1;
         let plan = support::calls_and_cancels(devices, rounds);
         group.throughput(Throughput::Elements(support::messages_of(devices, rounds)));
