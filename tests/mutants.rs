@@ -1,8 +1,11 @@
 //! Mutants grade the suite, and what is no mutant must survive it: a grading that kills everything says nothing.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use convoke::mutant::grade::{Depth, Fate, Suite};
+use convoke::implementation::Contract;
+use convoke::mutant::grade::black_box::{self, BlackBox};
+use convoke::mutant::grade::{Depth, Fate, Grade, Suite};
 use convoke::mutant::{Mutant, catalogue, equivalents};
 use convoke::run::corpus;
 
@@ -44,4 +47,78 @@ fn equivalents_survive() {
     for grade in suite.grade(&mutants, Depth::Everything, jobs(), |_, _| {}) {
         assert_eq!(grade.fate(), Fate::Survived, "{}: {:#?}", grade.mutant.name, grade.noticed);
     }
+}
+
+/// Mutants as processes of their own, against some folders of the corpus.
+fn behind(contract: Contract, mutants: &[Mutant], folders: &[&str], depth: Depth) -> Vec<Grade> {
+    let suite = suite(folders);
+    let command = |mutant: &Mutant| {
+        let convoke = env!("CARGO_BIN_EXE_convoke");
+        format!("exec '{convoke}' reference --contract {contract} --mutant {}", mutant.name)
+    };
+    let how = BlackBox { contract, command: &command, patience: Duration::from_secs(60) };
+    black_box::grade(&suite, mutants, &how, depth, jobs(), |_, _| {}).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+fn named(names: &[&str]) -> Vec<Mutant> {
+    let all = catalogue();
+    let find = |name: &&str| *all.iter().find(|mutant| mutant.name == *name).unwrap_or_else(|| panic!("no {name}"));
+    names.iter().map(find).collect()
+}
+
+/// One of every seam and of most groups: `convoke mutants --contract CONTRACT` runs them all.
+const SAMPLE: [&str; 10] = [
+    "cancel-reaches-one-device",
+    "batch-is-many-commits",
+    "too-late-device-succeeds",
+    "device-is-its-connection",
+    "answers-are-soon-forgotten",
+    "newcomers-hear-no-end",
+    "reject-silences-one-device",
+    "owner-always-revokes",
+    "every-request-is-answered-twice",
+    "evicted-without-a-word",
+];
+
+const FOLDERS: [&str; 5] = ["answer", "cancel", "devices", "faults", "sessions"];
+
+#[test]
+fn a_sample_is_killed_behind_the_conversation_too() {
+    for grade in behind(Contract::Full, &named(&SAMPLE), &FOLDERS, Depth::FirstKill) {
+        assert_eq!(grade.fate(), Fate::Killed, "full: {}: {:#?}", grade.mutant.name, grade.noticed);
+    }
+    for grade in behind(Contract::Core, &named(&SAMPLE), &FOLDERS, Depth::FirstKill) {
+        // Whose session layer is Convoke's own, sessions end as they should.
+        let wanted = match grade.mutant.name {
+            "evicted-without-a-word" => Fate::OutOfSight,
+            _ => Fate::Killed,
+        };
+        assert_eq!(grade.fate(), wanted, "core: {}: {:#?}", grade.mutant.name, grade.noticed);
+    }
+}
+
+#[test]
+fn a_fault_of_the_library_is_out_of_sight_of_a_server() {
+    let grades = behind(Contract::Full, &named(&["any-end-closes-the-ring"]), &["client"], Depth::FirstKill);
+    assert_eq!((grades[0].fate(), grades[0].scenarios), (Fate::OutOfSight, 0));
+    assert!(grades[0].out_of_sight.as_deref().is_some_and(|why| why.contains("client library")));
+}
+
+#[test]
+fn our_library_hides_no_fault_of_a_server() {
+    // TERM-4: the library takes the revisions in and shows none, so no application notices, and the wire does.
+    for contract in [Contract::Core, Contract::Full] {
+        let grades = behind(contract, &named(&["batch-is-many-commits"]), &["cancel"], Depth::FirstKill);
+        let killers: Vec<Option<bool>> = grades[0].killers().map(|notice| notice.hidden).collect();
+        assert_eq!(killers, [Some(true)], "{:#?}", grades[0].noticed);
+        let grades = behind(contract, &named(&["owner-always-revokes"]), &["cancel"], Depth::FirstKill);
+        let killers: Vec<Option<bool>> = grades[0].killers().map(|notice| notice.hidden).collect();
+        assert_eq!(killers, [Some(false)], "{:#?}", grades[0].noticed);
+    }
+}
+
+#[test]
+fn the_reference_survives_behind_the_conversation() {
+    let grades = behind(Contract::Core, &[Mutant::IDENTITY], &["answer", "cancel"], Depth::Everything);
+    assert_eq!(grades[0].fate(), Fate::Survived, "{:#?}", grades[0].noticed);
 }

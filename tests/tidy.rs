@@ -47,8 +47,9 @@ const TABLE: &[(&str, &[&str])] = &[
             "mutant", "load",
         ],
     ),
-    // Faulty nodes around the reference's, given to a run in its place; grading them is running scenarios.
-    ("mutant", &["time", "protocol", "plan", "scenario", "world", "run"]),
+    // Faulty nodes around the reference's, given to a run in its place; grading them is running scenarios, also behind the
+    // conversation, where applications notice less than the wire shows.
+    ("mutant", &["time", "protocol", "plan", "scenario", "trace", "implementation", "world", "run"]),
     // Of the world only its driver.
     ("serve", &["time", "protocol", "world"]),
     (

@@ -285,6 +285,9 @@ pub(super) struct Reference {
     /// Persist nothing, so that a restart begins with nothing
     #[arg(long)]
     pub(super) forgetful: bool,
+    /// Be this faulty variant of the reference, to try those who are to find it; `convoke mutants --list` shows all
+    #[arg(long, value_name = "NAME")]
+    pub(super) mutant: Option<String>,
 }
 
 #[cfg(feature = "net")]
@@ -382,7 +385,8 @@ pub(super) struct Compare {
 #[derive(Args, Debug)]
 #[command(
     after_help = "A mutant is killed by what names a requirement that it breaks: an expectation's or result's `by`, an \
-    always-check, or a claim that nothing bears out. Exit codes: 0 all are killed; 1 one is not."
+    always-check, or a claim that nothing bears out. With --contract, what the contract can't show is out of sight, with the \
+    reason. Exit codes: 0 all are killed that can be seen; 1 one is not."
 )]
 pub(super) struct Mutants {
     #[command(flatten)]
@@ -397,6 +401,10 @@ pub(super) struct Mutants {
     /// Stop with each mutant at the first scenario that kills it
     #[arg(long)]
     pub(super) first_kill: bool,
+    /// Run each mutant as a process of its own, which gives this contract, as an implementation of somebody else would
+    #[cfg(feature = "net")]
+    #[arg(long, value_enum, value_name = "CONTRACT")]
+    pub(super) contract: Option<ContractName>,
     /// How many runs go on at once [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,

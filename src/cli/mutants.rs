@@ -1,14 +1,27 @@
 //! `convoke mutants`: the suite, graded by deliberately faulty variants of the reference.
 
+#[cfg(feature = "net")]
+use std::time::Duration;
+
 use super::args::{Format, Mutants};
 use super::clock::stopwatch;
+#[cfg(feature = "net")]
+use super::conform::end_with_us;
 use super::output::Output;
 use super::progress::Progress;
 use super::run::targets;
 use super::{Ending, Failure};
+#[cfg(feature = "net")]
+use crate::implementation::Contract;
+#[cfg(feature = "net")]
+use crate::mutant::grade::Grade;
+#[cfg(feature = "net")]
+use crate::mutant::grade::black_box::{self, BlackBox};
 use crate::mutant::grade::{Depth, Suite, fits};
 use crate::mutant::{Mutant, catalogue, equivalents};
 use crate::report::mutants;
+#[cfg(feature = "net")]
+use crate::report::terminal;
 
 pub(super) fn mutants(arguments: &Mutants, output: &mut Output) -> Ending {
     let clock = stopwatch();
@@ -25,13 +38,44 @@ pub(super) fn mutants(arguments: &Mutants, output: &mut Output) -> Ending {
     let suite = Suite::load(&targets, jobs).map_err(|error| Failure::Usage(error.to_string()))?;
     let depth = if arguments.first_kill { Depth::FirstKill } else { Depth::Everything };
     let mut progress = Progress::new();
-    let grades = suite.grade(&chosen, depth, jobs, |done, all| progress.advance(done as u64, all as u64, clock()));
+    let tell = |done, all| progress.advance(done as u64, all as u64, clock());
+    #[cfg(feature = "net")]
+    let grades = match arguments.contract {
+        None => Ok(suite.grade(&chosen, depth, jobs, tell)),
+        Some(contract) => through(contract.into(), &suite, &chosen, depth, jobs, tell),
+    };
+    #[cfg(not(feature = "net"))]
+    let grades = Ok::<_, Failure>(suite.grade(&chosen, depth, jobs, tell));
     progress.end();
+    let grades = grades?;
     match arguments.format {
         Format::Human => output.write(&mutants::graded(&grades, suite.len(), clock(), output.page))?,
         Format::Json => output.write(&format!("{:#}\n", mutants::graded_json(&grades, suite.len())))?,
     }
     Ok(mutants::exit_code(&grades))
+}
+
+/// Each mutant is `convoke reference --mutant NAME`.
+#[cfg(feature = "net")]
+fn through(
+    contract: Contract,
+    suite: &Suite,
+    mutants: &[Mutant],
+    depth: Depth,
+    jobs: usize,
+    tell: impl FnMut(usize, usize),
+) -> Result<Vec<Grade>, Failure> {
+    /// How long a mutant may take for one answer: it is as quick as the reference.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    end_with_us()?;
+    let convoke = std::env::current_exe().map_err(|error| {
+        Failure::Broken(format!("can't find out which program this is, to start it again: {error}"))
+    })?;
+    let convoke = terminal::shell_word(&convoke.to_string_lossy());
+    let command = |mutant: &Mutant| format!("exec {convoke} reference --contract {contract} --mutant {}", mutant.name);
+    let how = BlackBox { contract, command: &command, patience: PATIENCE };
+    black_box::grade(suite, mutants, &how, depth, jobs, tell)
+        .map_err(|fault| Failure::Broken(format!("the reference does not introduce itself: {fault}")))
 }
 
 /// The mutants that any of the patterns names; all of them without a pattern.

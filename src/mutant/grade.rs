@@ -4,6 +4,9 @@
 //! always-check that does, or a claim whose situation never comes. That a snapshot differs, or that something else
 //! complains, is told as well and is not good enough: nobody who reads such a report learns what is wrong.
 
+#[cfg(feature = "net")]
+pub mod black_box;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -63,6 +66,8 @@ pub struct Grade {
     pub noticed: Vec<Notice>,
     /// How many scenarios were run against it.
     pub scenarios: usize,
+    /// Why nobody can see the fault, where a mutant is no more than what a contract says of it.
+    pub out_of_sight: Option<String>,
 }
 
 /// A scenario that noticed a mutant.
@@ -78,6 +83,9 @@ pub struct Notice {
     pub snapshot: bool,
     /// What broke, if the run did.
     pub broke: Option<String>,
+    /// Whether applications hear and are told what they are with the reference, so that only the wire shows the fault
+    /// (TERM-4); none where nobody looked.
+    pub hidden: Option<bool>,
 }
 
 /// How well a mutant was noticed, from best to worst.
@@ -93,11 +101,14 @@ pub enum Fate {
     BrokenOnly,
     /// Not at all.
     Survived,
+    /// The contract behind which it stands can't show it.
+    OutOfSight,
 }
 
 impl Fate {
-    /// All of them, from best to worst.
-    pub const ALL: [Self; 5] = [Self::Killed, Self::Misnamed, Self::SnapshotOnly, Self::BrokenOnly, Self::Survived];
+    /// All of them, from best to worst, and what is neither.
+    pub const ALL: [Self; 6] =
+        [Self::Killed, Self::Misnamed, Self::SnapshotOnly, Self::BrokenOnly, Self::Survived, Self::OutOfSight];
 
     /// As reports say it.
     #[must_use]
@@ -108,6 +119,7 @@ impl Fate {
             Self::SnapshotOnly => "snapshot only",
             Self::BrokenOnly => "broken only",
             Self::Survived => "survived",
+            Self::OutOfSight => "out of sight",
         }
     }
 }
@@ -117,7 +129,9 @@ impl Grade {
     #[must_use]
     pub fn fate(&self) -> Fate {
         let any = |is_so: fn(&Notice) -> bool| self.noticed.iter().any(is_so);
-        if any(|notice| !notice.rightly.is_empty()) {
+        if self.out_of_sight.is_some() {
+            Fate::OutOfSight
+        } else if any(|notice| !notice.rightly.is_empty()) {
             Fate::Killed
         } else if any(|notice| !notice.otherwise.is_empty()) {
             Fate::Misnamed
@@ -189,12 +203,8 @@ impl Suite {
     fn until_killed(&self, mutants: &[Mutant], jobs: usize, mut tell: impl FnMut(usize, usize)) -> Vec<Grade> {
         let grade = |index: usize| {
             let mutant = mutants[index];
-            let mut order: Vec<&Lesson> = self.scenarios.iter().collect();
-            let shows = |lesson: &Lesson| mutant.breaks.iter().any(|id| lesson.covers.contains(*id));
-            // What is small and to the point first.
-            order.sort_by_key(|lesson| (!shows(lesson), lesson.moments));
-            let mut grade = Grade { mutant, noticed: Vec::new(), scenarios: 0 };
-            for lesson in order {
+            let mut grade = Grade { mutant, noticed: Vec::new(), scenarios: 0, out_of_sight: None };
+            for lesson in self.in_order_for(&mutant) {
                 grade.scenarios += 1;
                 grade.noticed.extend(lesson.teach(&mutant));
                 if grade.fate() == Fate::Killed {
@@ -206,6 +216,14 @@ impl Suite {
         spread(mutants.len(), jobs, grade, |done| tell(done, mutants.len()))
     }
 
+    /// What is small and to the point first.
+    fn in_order_for(&self, mutant: &Mutant) -> Vec<&Lesson> {
+        let mut order: Vec<&Lesson> = self.scenarios.iter().collect();
+        let shows = |lesson: &Lesson| mutant.breaks.iter().any(|id| lesson.covers.contains(*id));
+        order.sort_by_key(|lesson| (!shows(lesson), lesson.moments));
+        order
+    }
+
     fn wholly(&self, mutants: &[Mutant], jobs: usize, mut tell: impl FnMut(usize, usize)) -> Vec<Grade> {
         let (each, all) = (self.scenarios.len(), self.scenarios.len() * mutants.len());
         let teach = |index: usize| self.scenarios[index % each].teach(&mutants[index / each]);
@@ -214,6 +232,7 @@ impl Suite {
             mutant: *mutant,
             noticed: noticed.by_ref().take(each).flatten().collect(),
             scenarios: each,
+            out_of_sight: None,
         };
         mutants.iter().map(grade).collect()
     }
@@ -239,17 +258,25 @@ impl Lesson {
 
     /// What the scenario notices of a mutant, if anything.
     fn teach(&self, mutant: &Mutant) -> Option<Notice> {
-        let moments_max = Some(self.moments.saturating_mul(MOMENTS_FACTOR).max(MOMENTS_MIN));
-        let recipe = Recipe { snapshots: SNAPSHOTS, moments_max, ..Recipe::default() };
+        let recipe = Recipe { snapshots: SNAPSHOTS, moments_max: Some(self.moments_max()), ..Recipe::default() };
         let outcome = run::run_as(&self.target, &self.scenario, OWN_SEED, &recipe, mutant);
-        Notice::of(&outcome, mutant)
+        Notice::of(&outcome, mutant, |_| None)
+    }
+
+    fn moments_max(&self) -> usize {
+        self.moments.saturating_mul(MOMENTS_FACTOR).max(MOMENTS_MIN)
     }
 }
 
 const SNAPSHOTS: SnapshotMode = SnapshotMode::Compare { propose: false };
 
+/// They are of the reference in our own process: behind a conversation events and responses may come in another order.
+#[cfg(feature = "net")]
+const SNAPSHOTS_OFF: SnapshotMode = SnapshotMode::Off;
+
 impl Notice {
-    fn of(outcome: &Outcome, mutant: &Mutant) -> Option<Self> {
+    /// `hides` says whether applications notice nothing.
+    fn of(outcome: &Outcome, mutant: &Mutant, hides: impl FnOnce(&Outcome) -> Option<bool>) -> Option<Self> {
         if outcome.verdict.is_well() {
             return None;
         }
@@ -263,6 +290,7 @@ impl Notice {
                 Some(Problem::Scenario(_)) => Some("the scenario is no scenario any more".to_owned()),
                 None => None,
             },
+            hidden: None,
         };
         let breaks = |id: &str| mutant.breaks.contains(&id);
         let findings = outcome.findings.iter().map(|finding| (finding.check, finding.requirements.as_slice()));
@@ -277,7 +305,23 @@ impl Notice {
                 notice.rightly.entry(check).or_default().extend(right);
             }
         }
+        if !notice.rightly.is_empty() {
+            notice.hidden = hides(outcome);
+        }
         Some(notice)
+    }
+
+    /// That no run came about.
+    #[cfg(feature = "net")]
+    fn broken(at: &str, words: String) -> Self {
+        Self {
+            scenario: at.to_owned(),
+            rightly: BTreeMap::new(),
+            otherwise: BTreeMap::new(),
+            snapshot: false,
+            broke: Some(words),
+            hidden: None,
+        }
     }
 }
 

@@ -16,10 +16,10 @@ pub const VERSION: u32 = 1;
 /// How many scenarios a mutant's paragraph names.
 const NAMED_MAX: usize = 3;
 
-/// 0 if every mutant is killed by what names a requirement that it breaks, else 1.
+/// 0 if every mutant that can be seen is killed by what names a requirement that it breaks, else 1.
 #[must_use]
 pub fn exit_code(grades: &[Grade]) -> u8 {
-    u8::from(grades.iter().any(|grade| grade.fate() != Fate::Killed))
+    u8::from(grades.iter().any(|grade| !matches!(grade.fate(), Fate::Killed | Fate::OutOfSight)))
 }
 
 /// All mutants, with what is wrong with them.
@@ -61,7 +61,8 @@ pub fn graded(grades: &[Grade], scenarios: usize, took: Duration, page: Page) ->
         let fate = grade.fate();
         let _ = writeln!(text, "  {:14}{}  [{}] {}", fate.name(), mutant.name, mutant.seam, mutant.breaks.join(" "));
         match fate {
-            Fate::Killed => killed(&mut text, grade),
+            Fate::Killed => killed(&mut text, grade, page),
+            Fate::OutOfSight => paragraph(&mut text, grade.out_of_sight.as_deref().unwrap_or_default(), page),
             _ => alive(&mut text, grade, page),
         }
     }
@@ -73,11 +74,24 @@ pub fn graded(grades: &[Grade], scenarios: usize, took: Duration, page: Page) ->
     let seconds = took.as_secs_f64();
     let (mutants, scenarios) = (counted(grades.len(), "mutant"), counted(scenarios, "scenario"));
     let _ = writeln!(text, "\n{mutants}, {scenarios}: {fates} in {seconds:.2} s");
+    let hidden = grades.iter().filter(|grade| is_hidden(grade)).count();
+    if hidden > 0 {
+        let _ = writeln!(
+            text,
+            "{} of the killed change nothing that an application hears or is told where they are killed (TERM-4)",
+            hidden
+        );
+    }
     text
 }
 
+/// Whether what kills it is seen on the wire alone, everywhere.
+fn is_hidden(grade: &Grade) -> bool {
+    grade.fate() == Fate::Killed && grade.killers().all(|notice| notice.hidden == Some(true))
+}
+
 /// By what, and where.
-fn killed(text: &mut String, grade: &Grade) {
+fn killed(text: &mut String, grade: &Grade, page: Page) {
     let killers: Vec<&Notice> = grade.killers().collect();
     let checks = grade.checks();
     let by = checks.iter().map(|(check, ids)| format!("{check} ({})", joined(ids))).collect::<Vec<_>>().join(", ");
@@ -86,6 +100,9 @@ fn killed(text: &mut String, grade: &Grade) {
     let named = killers.iter().take(NAMED_MAX).map(|notice| notice.scenario.as_str()).collect::<Vec<_>>().join(", ");
     let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
     let _ = writeln!(text, "{:16}in {named}{rest}", "");
+    if is_hidden(grade) {
+        paragraph(text, "no application notices: our client library hides it, and the wire shows it", page);
+    }
 }
 
 /// What is wrong with it, and what was noticed all the same.
@@ -158,11 +175,13 @@ pub fn graded_json(grades: &[Grade], scenarios: usize) -> Value {
             "otherwise": sets(&notice.otherwise),
             "snapshotDiffers": notice.snapshot,
             "broke": notice.broke,
+            "hidden": notice.hidden,
         })
     };
     let one = |grade: &Grade| {
         let mut value = described(&grade.mutant);
         value["fate"] = json!(grade.fate().name());
+        value["outOfSight"] = json!(grade.out_of_sight);
         value["killedBy"] = sets(&grade.checks());
         value["scenarios"] = json!(grade.scenarios);
         value["noticed"] = grade.noticed.iter().map(notice).collect();

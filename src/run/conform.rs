@@ -77,7 +77,8 @@ impl Subject {
             return Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, &plan) };
         }
         let keeps_traces = recipe.keep_traces;
-        let recipe = Recipe { moments_max: Some(MOMENTS_MAX), keep_traces: true, ..recipe.clone() };
+        let moments_max = recipe.moments_max.or(Some(MOMENTS_MAX));
+        let recipe = Recipe { moments_max, keep_traces: true, ..recipe.clone() };
         let mut outcome = self.once(target, scenario, seed, &recipe);
         let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
         if self.twice && can_repeat {
