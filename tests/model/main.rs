@@ -6,7 +6,7 @@
 //!
 //! `CONVOKE_MODEL_CASES` says how many sequences are run (3,000 by default), `CONVOKE_MODEL_SEED` which ones (1 by default),
 //! and `CONVOKE_MODEL_COUNTS` prints how often what happened. In release 100,000 take about 40 s. Proptest shrinks what fails to the few
-//! steps that it takes, and prints them.
+//! steps that it takes, and prints them; `CONVOKE_MODEL_TRACE=FILE` keeps its trace, for `convoke judge FILE`.
 
 mod compare;
 mod library;
@@ -19,6 +19,7 @@ use std::io::Write as _;
 
 use convoke::check;
 use convoke::seed::Seed;
+use convoke::trace::{Trace, json};
 use convoke::world::sim;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
@@ -119,9 +120,22 @@ fn number_from(variable: &str) -> Option<u64> {
 /// Runs a sequence and compares.
 fn agrees(sequence: &Sequence) -> Result<Looked, String> {
     let trace = sim::run(&sequence.plan()).map_err(|error| error.to_string())?;
-    let looked = compare::compare(&trace)?;
+    let looked = agrees_in(&trace);
+    if looked.is_err()
+        && let Some(file) = std::env::var_os("CONVOKE_MODEL_TRACE")
+    {
+        // What fails last is the smallest that fails.
+        let mut file = std::io::BufWriter::new(std::fs::File::create(file).expect("a file that can be written"));
+        json::write(&trace, &mut file).and_then(|()| file.flush()).expect("there is room for the trace");
+    }
+    looked
+}
+
+/// Holds a trace against the model, and judges it.
+fn agrees_in(trace: &Trace) -> Result<Looked, String> {
+    let looked = compare::compare(trace)?;
     // No author says what these calls must come to: that is the model's part.
-    let judgement = check::judge(&trace);
+    let judgement = check::judge(trace);
     let findings = judgement.findings.iter().filter(|finding| finding.check != "results");
     let said: Vec<String> = findings.map(|f| format!("{} {:?}: {}", f.check, f.requirements, f.message)).collect();
     if said.is_empty() { Ok(looked) } else { Err(said.join("\n")) }
