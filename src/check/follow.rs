@@ -13,6 +13,7 @@ mod room;
 pub(super) use self::room::{Attempt, AttemptEnd, Outcome, Room, Timeout};
 use super::history::{Ask, History, Revealed, SessionNo, Span, UserNo};
 use crate::protocol::vocabulary::{InstanceId, InvitationStatus, Revision, Role};
+use crate::time::Instant;
 
 /// One thing that a commit changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -183,9 +184,10 @@ impl<'t> Follower<'_, 't> {
     /// nobody hears of: an expiry, or the end of a member's session.
     fn is_doubtful(&self, revealed: &Revealed, window: Span) -> bool {
         let cause = cause::weigh(self.history, self.attempts, &self.room, revealed, window);
-        let vague = cause.is_some_and(|(weight, _)| weight == cause::ONLY_IF_NOTHING_ELSE);
-        if !vague || !revealed.deliveries.is_empty() {
-            return false;
+        let vague = cause.filter(|cause| cause.weight == cause::ONLY_IF_NOTHING_ELSE && revealed.deliveries.is_empty());
+        let Some(vague) = vague else { return false };
+        if vague.has_rival {
+            return true;
         }
         let pending = self.room.entries.values().filter(|entry| entry.status == InvitationStatus::Pending);
         let overdue = |attempt: usize| {
@@ -194,7 +196,7 @@ impl<'t> Follower<'_, 't> {
         };
         let over = |session: SessionNo| {
             let ended = self.history.session(session).ended;
-            ended.is_some_and(|ended| ended.when.earliest <= window.latest) || self.history.is_cut_off(session, window)
+            ended.is_some_and(|ended| ended.when.earliest <= window.latest) || self.history.may_be_over(session, window)
         };
         pending.filter_map(|entry| entry.attempt).any(overdue)
             || self.room.members.values().filter_map(|member| member.session).any(over)
@@ -255,18 +257,19 @@ impl<'t> Follower<'_, 't> {
         if self.history.may_have_changed_unseen(room_id, window.latest) {
             return false;
         }
-        let mut unseen: Vec<(usize, Change)> = Vec::new();
+        let mut unseen: Vec<(Instant, usize, Change)> = Vec::new();
         let pending = self.room.entries.values().filter(|entry| entry.status == InvitationStatus::Pending);
         for attempt in pending.filter_map(|entry| entry.attempt) {
             let Some(deadline) = self.attempts[attempt].deadline(self.history) else { continue };
+            let Some((from, _)) = self.attempts[attempt].deadline_times(self.history) else { continue };
             if deadline.earliest <= window.latest && !self.is_told_of(next, attempt) {
                 let end = AttemptEnd::unseen(Outcome::TimedOut, Span { latest: window.latest, ..deadline });
-                unseen.push((deadline.earliest, Change::Ended { attempt, end }));
+                unseen.push((from, deadline.earliest, Change::Ended { attempt, end }));
             }
         }
         for (user, member) in &self.room.members {
             let Some(session) = member.session else { continue };
-            if self.history.is_cut_off(session, window) {
+            if self.history.may_be_over(session, window) {
                 return false;
             }
             let ended = self.history.session(session).ended.map(|ended| ended.when);
@@ -276,14 +279,15 @@ impl<'t> Follower<'_, 't> {
                 if ended.latest > window.latest && self.history.at(ended.latest) > by {
                     return false;
                 }
-                unseen.push((ended.earliest, Change::Left { user: *user }));
+                let from = self.history.ended_from(session).unwrap_or(self.history.at(ended.earliest));
+                unseen.push((from, ended.earliest, Change::Left { user: *user }));
             }
         }
         if unseen.len() as u64 != missing {
             return false;
         }
-        unseen.sort_by_key(|(moment, _)| *moment);
-        for (moment, change) in unseen {
+        unseen.sort_by_key(|(from, ..)| *from);
+        for (_, moment, change) in unseen {
             let revision = Revision(self.room.revision.0 + 1);
             let when = Span { earliest: moment.max(window.earliest).min(window.latest), latest: window.latest };
             self.commit(revision, when, None, &[], &[change], true, true);

@@ -251,6 +251,9 @@ pub(super) struct History<'t> {
     /// The moments of answers that nobody had asked for.
     pub(super) unasked: Vec<usize>,
     pub(super) outages: Vec<Outage>,
+    /// From where on more events may have been due to a session than it may have unheard (`undelivered_max`): nobody sees
+    /// how many wait for a device that is away.
+    overflow_from: Option<usize>,
     /// The logins that were never answered, because their connections went before.
     dangling: Vec<(UserNo, usize)>,
     /// Where the run had become quiet: nothing more was to happen but the reading of the final lists.
@@ -336,11 +339,29 @@ impl<'t> History<'t> {
         self.dangling.iter().any(|(of, asked)| *of == user && *asked <= when.latest)
     }
 
-    /// Whether it was the server that closed the session's last connection, by then: it may have ended the session too.
-    pub(super) fn is_cut_off(&self, session: SessionNo, when: Span) -> bool {
+    /// No earlier than when a session ended, which may be between two moments of the trace.
+    pub(super) fn ended_from(&self, session: SessionNo) -> Option<Instant> {
+        let session = self.session(session);
+        let ended = session.ended?;
+        let seen = self.at(ended.when.earliest);
+        let window_end = session
+            .suspended
+            .filter(|_| ended.how == HowEnded::WindowPassed)
+            .map(|since| self.at(since) + self.plan().service.bounds.resume_window - self.noticing());
+        Some(window_end.filter(|end| self.moment_at(*end) == ended.when.earliest).unwrap_or(seen))
+    }
+
+    /// Whether the server may have ended the session unseen by then: it closed its last connection, or too many events may
+    /// have been waiting for it.
+    pub(super) fn may_be_over(&self, session: SessionNo, when: Span) -> bool {
         let session = self.session(session);
         let gone = session.attachments.last().and_then(|attachment| attachment.to);
-        session.cut_off && gone.is_some_and(|gone| gone <= when.latest)
+        (session.cut_off || self.may_have_overflowed(when.latest)) && gone.is_some_and(|gone| gone <= when.latest)
+    }
+
+    /// Whether the server may have ended a session by a moment for the number of its events that were not acknowledged.
+    pub(super) fn may_have_overflowed(&self, by: usize) -> bool {
+        self.overflow_from.is_some_and(|from| from <= by)
     }
 
     /// Whether the session had a connection at any moment of a stretch, both ends included.
@@ -351,7 +372,15 @@ impl<'t> History<'t> {
             .any(|attachment| attachment.from <= to && attachment.to.is_none_or(|gone| self.surely_until(gone) >= from))
     }
 
-    /// The same, or whether it may have been: a login that was never answered may have been carried out, and what ended
+    /// Whether one connection surely stood during the whole stretch, both ends included.
+    pub(super) fn connected_throughout(&self, session: SessionNo, from: usize, to: usize) -> bool {
+        self.session(session)
+            .attachments
+            .iter()
+            .any(|attachment| attachment.from <= from && attachment.to.is_none_or(|gone| self.surely_until(gone) >= to))
+    }
+
+    /// The same as [`Self::connected_within`], or whether it may have been: a login that was never answered may have been carried out, and what ended
     /// unseen may have ended later.
     pub(super) fn may_be_connected_within(&self, session: SessionNo, from: usize, to: usize) -> bool {
         let longer = self.noticing();

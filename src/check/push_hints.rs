@@ -58,7 +58,7 @@ impl Check for PushHints {
             let online = scene.history.sessions_of(invitee).iter().map(|one| {
                 let online = scene.history.online(*one, scene.when);
                 // Whom the server has cut off may have no session any more.
-                let unsure = online == Sure::Yes && scene.history.is_cut_off(*one, scene.when);
+                let unsure = online == Sure::Yes && scene.history.may_be_over(*one, scene.when);
                 if unsure { Sure::Maybe } else { online }
             });
             let online = online.fold(Sure::No, |least, one| match (least, one) {

@@ -8,7 +8,7 @@ use super::final_lists::{self, Traversal};
 use super::follow::{Followed, Room};
 use super::history::{History, Map, Span};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
-use crate::protocol::call::ListItem;
+use crate::protocol::call::{Call, ListItem};
 use crate::protocol::vocabulary::{ErrorCode, InvitationStatus, RoomId, UserId};
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
@@ -110,8 +110,16 @@ fn is_member(history: &History<'_>, living: &Map<&RoomId, &Room<'_>>, list: &Tra
     let user = history.user_of(list.device);
     let session = room.members.get(&user).and_then(|member| member.session);
     let now = Span { earliest: list.moment, latest: list.moment };
+    // Nobody was told what came of these.
+    let may_have_left = history.unanswered_asks(&list.room).any(|ask| match ask.call() {
+        Some(Call::ExitRoom { .. }) => history.user_of(ask.device) == user,
+        Some(Call::KickRemoteUserOutOfRoom { user_id, .. }) => history.user(user_id) == Some(user),
+        Some(Call::DestroyRoom { .. }) => true,
+        _ => false,
+    });
     session.is_some_and(|session| history.device_of(session) == list.device)
         && room.has_member(history, user, now) == Some(true)
+        && !may_have_left
 }
 
 fn shown(items: &[ListItem]) -> Vec<(&UserId, InvitationStatus)> {

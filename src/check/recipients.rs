@@ -49,12 +49,23 @@ impl Missing {
         let Some(began) = attempt.began else { return true };
         let Some(end) = attempt.ends.first() else {
             // It may have ended unseen: whoever was away when it began may not have had to hear of either.
-            let unseen = attempt.room.is_some_and(|room| history.may_have_changed_unseen(room, usize::MAX));
+            let mut room = followed.rooms.iter().filter(|room| room.instance == self.instance);
+            let unseen = attempt.room.is_some_and(|room| history.may_have_changed_unseen(room, usize::MAX))
+                || room.any(|room| room.status(attempt.invitee).is_none());
             let away = !history.connected_within(self.due.session, began.earliest, began.latest);
-            return !(concerns_ring && unseen && away);
+            // Nor may anybody have heard that its time was up.
+            let overdue = attempt.deadline(history).is_some_and(|deadline| {
+                !history.connected_within(self.due.session, began.latest.min(deadline.earliest), deadline.earliest)
+            });
+            return !(concerns_ring && ((unseen && away) || overdue));
         };
+        // Where it may have ended at once, only who was connected all the while was surely there at some time between.
         !concerns_ring
-            || history.connected_within(self.due.session, began.latest.min(end.when.earliest), end.when.earliest)
+            || if began.latest <= end.when.earliest {
+                history.connected_within(self.due.session, began.latest, end.when.earliest)
+            } else {
+                history.connected_throughout(self.due.session, began.earliest, end.when.latest)
+            }
     }
 }
 

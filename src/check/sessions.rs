@@ -78,7 +78,9 @@ impl Sessions {
             let late = least > bounds.resume_window + bounds.keep_alive_bound;
             // A session with too much unacknowledged ends, which nobody is told.
             let due = self.due.get(&asked.session).copied().unwrap_or(0);
-            let may_overflow = due > bounds.undelivered_max || (self.unsure && bounds.undelivered_max < UNSEEN_MAX);
+            let may_overflow = due > bounds.undelivered_max
+                || history.may_have_overflowed(asked.moment)
+                || (self.unsure && bounds.undelivered_max < UNSEEN_MAX);
             let (requirements, what): (&[&str], &str) = if early && !may_overflow {
                 (&["REC-2", "REC-4"], "is not given back its session")
             } else if late && asked.granted {
@@ -152,7 +154,9 @@ impl Sessions {
                 .heard
                 .last()
                 .is_some_and(|number| history.deliveries[*number].name() == EventName::KickedOffLine);
-            let Some(newer) = by_another.filter(|_| connected && !told) else { continue };
+            // With too much unheard it may have ended before, which nobody is told.
+            let may_be_over = history.may_have_overflowed(ended.when.latest);
+            let Some(newer) = by_another.filter(|_| connected && !told && !may_be_over) else { continue };
             self.findings.add(|| {
                 let name = |device: DeviceIndex| &history.plan().device(device).name;
                 let message = format!(

@@ -26,7 +26,7 @@ use crate::plan::{Action, DeviceIndex, Direction, Link, Place, Plan, Step, Trigg
 use crate::protocol::call::Call;
 use crate::time::{Duration, Instant};
 use crate::trace::outside::Vantage;
-use crate::trace::{Occurrence, Trace};
+use crate::trace::{Moment, Occurrence, Trace};
 
 pub use self::server::ServerFault;
 use self::server::ServerProcess;
@@ -153,7 +153,7 @@ fn overtaken(trace: &Trace) -> Option<Place> {
         let at = time_of(step, &planned);
         planned.push(at);
     }
-    let times: Vec<(Instant, Instant)> = planned
+    let mut times: Vec<(Instant, Instant)> = planned
         .iter()
         .zip(&began)
         .map(|times| match times {
@@ -162,6 +162,16 @@ fn overtaken(trace: &Trace) -> Option<Place> {
             _ => (Instant::NEVER, Instant::NEVER),
         })
         .collect();
+    // A server has restarted when it is there again, and a process takes its time to be.
+    let restarts = plan.steps.iter().enumerate().filter(|(_, step)| matches!(step.action, Action::RestartServer));
+    let mut restarts: Vec<usize> = restarts.map(|(step, _)| step).filter(|step| began[*step].is_some()).collect();
+    restarts.sort_by_key(|step| began[*step]);
+    let is_start = |moment: &&Moment| matches!(moment.what, Occurrence::ServerStarted { .. });
+    for (restart, started) in restarts.into_iter().zip(trace.moments.iter().filter(is_start).skip(1)) {
+        if times[restart].0 != Instant::NEVER {
+            times[restart].1 = started.at;
+        }
+    }
     for (step, (planned, began)) in plan.steps.iter().zip(&times).filter(|(_, (planned, _))| *planned != Instant::NEVER)
     {
         let Some(span) = deadline_after(&step.action, plan) else { continue };
@@ -312,7 +322,7 @@ fn refuse_here(plan: &Plan, is_load: bool) -> Result<(), WorldError> {
 fn refuse_races(plan: &Plan) -> Result<(), WorldError> {
     let mut known: Vec<(Instant, Place, Doer)> = Vec::new();
     let mut times: Vec<Option<Instant>> = Vec::new();
-    for step in &plan.steps {
+    for (number, step) in plan.steps.iter().enumerate() {
         let at = time_of(step, &times);
         times.push(at);
         let Some(at) = at else { continue };
@@ -327,13 +337,14 @@ fn refuse_races(plan: &Plan) -> Result<(), WorldError> {
             && timeout.is_finite()
         {
             let rings = Duration::from_nanos((timeout * 1e9) as u64);
-            known.push((at + rings, step.place, Doer::Deadline));
+            known.push((at + rings, step.place, Doer::Deadline(number)));
         }
     }
     known.sort_by_key(|(at, ..)| *at);
     for pair in known.windows(2) {
         let [(first, _, one), (second, place, other)] = pair else { continue };
-        // One application's calls keep their order, and deadlines that come together are the server's to order.
+        // One application's calls keep their order, and so do the deadlines of one call; those of two calls lie as far apart
+        // as the calls came in, which no plan says to the millisecond.
         let ordered = one == other && *one != Doer::Others;
         if second.since(*first) < GRAIN && !ordered {
             let reason = format!(
@@ -356,8 +367,8 @@ enum Doer {
     Device(DeviceIndex),
     /// Several, or the network, or the machine.
     Others,
-    /// The server: a call times out.
-    Deadline,
+    /// The server: what a step called times out.
+    Deadline(usize),
 }
 
 /// When a step begins, if only time decides it.

@@ -2,7 +2,9 @@
 //!
 //! At most one did; the others changed nothing and were judged after it. What is told and what was known before say which.
 
-use super::super::history::{History, Revealed, Span};
+use std::cmp::Reverse;
+
+use super::super::history::{Ask, History, Revealed, Span};
 use super::room::{Attempt, Room};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
@@ -16,7 +18,17 @@ pub(super) fn find(
     revealed: &Revealed,
     window: Span,
 ) -> Option<usize> {
-    weigh(history, attempts, room, revealed, window).map(|(_, ask)| ask)
+    weigh(history, attempts, room, revealed, window).map(|cause| cause.ask)
+}
+
+/// A request that may have led to a commit.
+#[derive(Clone, Copy)]
+pub(super) struct Cause {
+    /// How sure it is that it changed something: 3 surely, 2 likely, [`ONLY_IF_NOTHING_ELSE`].
+    pub(super) weight: u8,
+    pub(super) ask: usize,
+    /// Whether another is as likely.
+    pub(super) has_rival: bool,
 }
 
 /// How sure it is that a request led to a commit of which nothing else is seen: only if nothing else did.
@@ -29,16 +41,20 @@ pub(super) fn weigh(
     room: &Room<'_>,
     revealed: &Revealed,
     window: Span,
-) -> Option<(u8, usize)> {
+) -> Option<Cause> {
     let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name() == name);
-    let mut best: Option<((u8, bool), usize)> = None;
+    let mut best: Option<((u8, Naming, Reverse<Option<usize>>), usize)> = None;
+    let mut has_rival = false;
     for ask in revealed.asks.iter().copied() {
         let asked = &history.asks[ask];
         let Some((call, response)) = asked.success() else { continue };
         let caller = history.user_of(asked.device);
         // What tells of something else altogether was not its doing; a server that adds a wrong event is another matter.
         let tells_otherwise = !revealed.deliveries.is_empty()
-            && !revealed.deliveries.iter().any(|one| belongs_to(call, &history.deliveries[*one].event.event));
+            && !revealed
+                .deliveries
+                .iter()
+                .any(|one| belongs_to(call, history.user_id(caller), &history.deliveries[*one].event.event));
         // Entries, exits and the end of the room are told by events of their own, which nothing else brings about.
         let is_another = (told(EventName::RemoteUserEnterRoom) && !matches!(call, Call::EnterRoom { .. }))
             || (told(EventName::RoomDismissed) && !matches!(call, Call::DestroyRoom { .. }))
@@ -56,7 +72,10 @@ pub(super) fn weigh(
                 _ => 0,
             },
             Call::EnterRoom { .. } => match room.members.get(&caller) {
-                Some(member) if member.since >= room.certain_from && member.session == asked.session => 0,
+                // In the room already, by this session, as far as is known.
+                Some(member) if member.session == asked.session && member.session.is_some() => {
+                    if member.since >= room.certain_from { 0 } else { ONLY_IF_NOTHING_ELSE }
+                }
                 _ => 3,
             },
             Call::ExitRoom { .. } => match room.has_member(history, caller, window) {
@@ -77,6 +96,10 @@ pub(super) fn weigh(
                     None => newest,
                 };
                 let ended = meant.is_some_and(|attempt| !attempts[attempt].ends.is_empty());
+                // IDM-3: whoever says again what was never answered succeeds, too.
+                if said_before(history, room, ask) {
+                    continue;
+                }
                 match room.status(caller) {
                     Some(InvitationStatus::Pending) if meant.is_none() || meant == newest => 3,
                     Some(_) => 0,
@@ -104,7 +127,9 @@ pub(super) fn weigh(
                     let inviter = entry.attempt.and_then(|attempt| attempts[attempt].inviter);
                     entry.status == InvitationStatus::Pending && (privileged || inviter == Some(caller))
                 };
-                if withdrawn {
+                if withdrawn && is_by_another(history, room, revealed, ask, user_id_list, window) {
+                    0
+                } else if withdrawn {
                     3
                 } else if user_id_list.iter().any(live) {
                     2
@@ -127,30 +152,89 @@ pub(super) fn weigh(
         };
         // Of two that may have withdrawn a call, the one that everybody is told of: where answers overtake one another, the
         // first of them says nothing.
-        let named = matches!(call, Call::CancelInvitation { user_id_list, .. } if revealed.deliveries.iter().any(|one| {
-            tells_of_cancel(&history.deliveries[*one].event.event, history.user_id(caller), user_id_list)
-        }));
-        if weight > 0 && best.is_none_or(|(least, _)| (weight, named) > least) {
-            best = Some(((weight, named), ask));
+        let named = match call {
+            Call::CancelInvitation { user_id_list, .. } => {
+                naming(history, revealed, history.user_id(caller), user_id_list)
+            }
+            _ => Naming::Silent,
+        };
+        // And of two that are as likely, the one that came in first: whoever says it again changes nothing.
+        let came_in = asked.receipts.first().map(|receipt| receipt.moment);
+        let rank = (weight, named, Reverse(came_in));
+        if weight == 0 {
+            continue;
+        }
+        let is_rival = best.is_some_and(|((weight, named, _), _)| (weight, named) == (rank.0, rank.1));
+        if best.is_none_or(|(least, _)| rank > least) {
+            (best, has_rival) = (Some((rank, ask)), is_rival);
+        } else {
+            has_rival |= is_rival;
         }
     }
-    best.map(|((weight, _), ask)| (weight, ask))
+    best.map(|((weight, ..), ask)| Cause { weight, ask, has_rival })
 }
 
-/// Whether an event tells that this user has withdrawn the call of one of these.
-fn tells_of_cancel(event: &Event, caller: &UserId, called: &[UserId]) -> bool {
-    let about = event.invitation().is_some_and(|invitation| called.contains(&invitation.invitee.user_id));
-    about
-        && match event {
-            Event::InvitationRevokedByAdmin { operate_user, .. } => operate_user.user_id == *caller,
-            Event::InvitationCancelled { invitation, .. } => invitation.inviter.user_id == *caller,
-            _ => true,
-        }
+/// What the events of a commit say of who has withdrawn a call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Naming {
+    /// Somebody else.
+    Another,
+    /// Nothing: the list events do not say who it was.
+    Silent,
+    /// This user.
+    This,
+}
+
+/// What the events of a commit say of whether this user has withdrawn the call of one of these.
+fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &[UserId]) -> Naming {
+    let said = revealed.deliveries.iter().filter_map(|one| {
+        let event = &history.deliveries[*one].event.event;
+        let (withdrawer, invitation) = match event {
+            Event::InvitationRevokedByAdmin { operate_user, invitation, .. } => (&operate_user.user_id, invitation),
+            Event::InvitationCancelled { invitation, .. } => (&invitation.inviter.user_id, invitation),
+            _ => return None,
+        };
+        let this = withdrawer == caller && called.contains(&invitation.invitee.user_id);
+        Some(if this { Naming::This } else { Naming::Another })
+    });
+    said.max().unwrap_or(Naming::Silent)
+}
+
+/// Whether the device gave the same answer before, and nobody told it what came of that.
+fn said_before(history: &History<'_>, room: &Room<'_>, ask: usize) -> bool {
+    let again = &history.asks[ask];
+    let came_in = |ask: &Ask<'_>| ask.receipts.first().map(|receipt| receipt.moment);
+    let operation = |ask: &Ask<'_>| ask.call().map(Call::operation);
+    let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
+    unanswered.any(|before| {
+        before.device == again.device && operation(before) == operation(again) && came_in(before) < came_in(again)
+    })
+}
+
+/// Whether what is told of a withdrawal names somebody else, who asked for it too and was never answered.
+fn is_by_another(
+    history: &History<'_>,
+    room: &Room<'_>,
+    revealed: &Revealed,
+    ask: usize,
+    called: &[UserId],
+    window: Span,
+) -> bool {
+    let caller = history.user_of(history.asks[ask].device);
+    let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
+    naming(history, revealed, history.user_id(caller), called) == Naming::Another
+        && unanswered.any(|other| {
+            let by = history.user_of(other.device);
+            let in_time = other.receipts.first().is_some_and(|receipt| receipt.moment <= window.latest);
+            let Some(Call::CancelInvitation { user_id_list, .. }) = other.call() else { return false };
+            in_time && naming(history, revealed, history.user_id(by), user_id_list) == Naming::This
+        })
 }
 
 /// Whether an event may tell of what this call does.
-fn belongs_to(call: &Call, event: &Event) -> bool {
+fn belongs_to(call: &Call, caller: &UserId, event: &Event) -> bool {
     let name = event.name();
+    let is_about_caller = || event.invitation().is_none_or(|invitation| invitation.invitee.user_id == *caller);
     match call {
         Call::DestroyRoom { .. } => matches!(name, EventName::InvitationRevokedByAdmin | EventName::RoomDismissed),
         Call::InviteUsers { .. } => matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded),
@@ -159,7 +243,10 @@ fn belongs_to(call: &Call, event: &Event) -> bool {
             EventName::InvitationCancelled | EventName::InvitationRevokedByAdmin | EventName::InvitationRemoved
         ),
         Call::Accept { .. } | Call::Reject { .. } => match event {
-            Event::InvitationStatusChanged { invitation, .. } => invitation.status != InvitationStatus::Timeout,
+            Event::InvitationStatusChanged { invitation, .. } => {
+                invitation.status != InvitationStatus::Timeout && is_about_caller()
+            }
+            _ if !is_about_caller() => false,
             _ => matches!(
                 name,
                 EventName::InvitationAccepted
@@ -168,7 +255,10 @@ fn belongs_to(call: &Call, event: &Event) -> bool {
             ),
         },
         Call::EnterRoom { .. } => match event {
-            Event::InvitationStatusChanged { invitation, .. } => invitation.status == InvitationStatus::Accepted,
+            Event::InvitationStatusChanged { invitation, .. } => {
+                invitation.status == InvitationStatus::Accepted && is_about_caller()
+            }
+            _ if !is_about_caller() => false,
             _ => matches!(
                 name,
                 EventName::RemoteUserEnterRoom

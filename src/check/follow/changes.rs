@@ -1,6 +1,6 @@
 //! What a commit changed: from the request that led to it where that was answered, otherwise from its events.
 
-use super::super::history::{Ask, History, Map, Revealed, Span, Sure, UserNo};
+use super::super::history::{Ask, History, Map, Revealed, SessionNo, Span, Sure, UserNo};
 use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
 use super::{Change, cause};
 use crate::protocol::call::{Call, Reply};
@@ -72,7 +72,7 @@ impl<'t> Work<'_, 't> {
             }
             Call::EnterRoom { .. } => {
                 let session = ask.surely_in();
-                let moved = self.moved(caller);
+                let moved = self.moved(caller, session);
                 self.enter(caller, session, moved);
             }
             Call::ExitRoom { .. } => self.changes.push(Change::Left { user: caller }),
@@ -182,18 +182,22 @@ impl<'t> Work<'_, 't> {
     }
 
     /// Whether an entry moves the user here from another device (ROOM-8): what is told says so, or what was known before.
-    fn moved(&self, user: UserNo) -> bool {
+    fn moved(&self, user: UserNo, entering: Option<SessionNo>) -> bool {
         let told =
             |name: EventName| self.revealed.deliveries.iter().any(|one| self.history.deliveries[*one].name() == name);
         if told(EventName::RemoteUserEnterRoom) || told(EventName::KickedOutOfRoom) {
             return told(EventName::KickedOutOfRoom);
         }
-        self.room.members.get(&user).is_some_and(|member| {
-            member.session.is_none_or(|before| self.history.online(before, self.window) != Sure::No)
-        })
+        self.room
+            .members
+            .get(&user)
+            .filter(|member| member.session.is_none() || member.session != entering)
+            .is_some_and(|member| {
+                member.session.is_none_or(|before| self.history.online(before, self.window) != Sure::No)
+            })
     }
 
-    fn enter(&mut self, user: UserNo, session: Option<super::super::history::SessionNo>, moved: bool) {
+    fn enter(&mut self, user: UserNo, session: Option<SessionNo>, moved: bool) {
         let told = self.told(user, |_| true);
         let status = self.room.status(user);
         let entered_live = self.told(user, |name| {
@@ -340,7 +344,7 @@ impl<'t> Work<'_, 't> {
     }
 
     /// The session of an enterRoom of this user that was never answered, if there is exactly one.
-    fn entering_session(&self, user: UserNo) -> Option<super::super::history::SessionNo> {
+    fn entering_session(&self, user: UserNo) -> Option<SessionNo> {
         let mut sessions = self
             .history
             .unanswered_asks(self.room.id?)

@@ -74,6 +74,7 @@ impl<'t> Reader<'t> {
             unasked: Vec::new(),
             outages: Vec::new(),
             dangling: Vec::new(),
+            overflow_from: None,
             quiet_from: None,
             instances: Map::default(),
             unanswered: Map::default(),
@@ -126,6 +127,9 @@ impl<'t> Reader<'t> {
 
     fn received(&mut self, index: usize, device: DeviceIndex, connection: ConnectionNo, request: &'t Request) {
         self.events_asked_for += events_of(request);
+        if self.events_asked_for > self.history.plan().service.bounds.undelivered_max {
+            self.history.overflow_from.get_or_insert(index);
+        }
         let known = self.connections.entry(connection).or_default();
         // After a logout the connection stays, and is nobody's.
         let sessions = &self.history.sessions;
@@ -143,20 +147,30 @@ impl<'t> Reader<'t> {
                 && changes_state(&ask.request.content)
                 && ask.answers.first().is_none_or(|(answered, response)| {
                     let gap = trace.moments[index].at.since(trace.moments[*answered].at);
-                    // Seen from outside, it may have come in when the result was no longer kept. The answer tells.
-                    let is_sure = gap + unsure <= memory;
+                    // When its result was there is known only between its arrival and its answer, and less from outside: it
+                    // may have been forgotten. The answer tells.
+                    let first = ask.receipts.first().map_or(*answered, |receipt| receipt.moment);
+                    let is_sure = trace.moments[index].at.since(trace.moments[first].at) + unsure <= memory;
                     is_kept(response)
                         && gap <= memory
                         && (is_sure || next_answer(trace, index, connection, &request.id) == Some(response))
                 })
         });
         let repeated = kept.filter(|ask| asks[*ask].request.content == request.content);
+        // What nobody was answered before a crash may not have happened, and then its id was never used.
+        let outages = &self.history.outages;
+        let may_be_lost = |ask: &Ask<'_>| {
+            let last = ask.receipts.last().map_or(0, |receipt| receipt.moment);
+            ask.answers.is_empty() && outages.iter().any(|outage| outage.from >= last)
+        };
+        let kept = kept.filter(|ask| asks[*ask].request.content == request.content || !may_be_lost(&asks[*ask]));
         let ask = repeated.unwrap_or_else(|| {
             let reuses_id = kept.is_some();
             asks.push(Ask { device, session, request, reuses_id, receipts: Vec::new(), answers: Vec::new() });
             asks.len() - 1
         });
-        if session.is_some() && (kept.is_none() || repeated.is_some()) {
+        // A read has its id to itself: no result of it is kept, and what was kept under the id is still kept (IDM-1).
+        if session.is_some() && changes_state(&request.content) && (kept.is_none() || repeated.is_some()) {
             self.latest.insert((device, &request.id), ask);
         }
         known.open.entry(&request.id).or_default().push_back((ask, asks[ask].receipts.len()));
@@ -184,6 +198,19 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// What came in behind a login belongs to its session, also if it came before the answer.
+    fn note_early_requests(&mut self, connection: ConnectionNo, login: usize, session: SessionNo) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        for (ask, receipt) in known.open.values().flatten().copied() {
+            let asked = &mut self.history.asks[ask];
+            let receipt = &mut asked.receipts[receipt];
+            if receipt.moment > login && receipt.session.is_none() {
+                receipt.session = Some(session);
+                asked.session.get_or_insert(session);
+            }
+        }
+    }
+
     fn logged_in(
         &mut self,
         index: usize,
@@ -197,6 +224,7 @@ impl<'t> Reader<'t> {
         self.note_resume(index, connection, resumed);
         let known = if resumed { self.tokens.get(token).copied() } else { None };
         let session = known.unwrap_or_else(|| self.begin(when, device, token));
+        self.note_early_requests(connection, asked, session);
         let connected = &mut self.history.sessions[session.index()];
         if let Some(attachment) = connected.attachments.last_mut().filter(|attachment| attachment.to.is_none()) {
             attachment.to = Some(asked);
@@ -371,7 +399,12 @@ impl<'t> Reader<'t> {
         for number in 0..self.history.sessions.len() {
             let since = self.history.sessions[number].suspended.map(|since| self.history.at(since));
             let session = &mut self.history.sessions[number];
-            if session.ended.is_some() {
+            if let Some(ended) = session.ended {
+                // What may be alive may also have been suspended a moment ago, by the restart before this crash.
+                let may_live = ended.how == HowEnded::WindowPassed && ended.when.latest > index;
+                if may_live && since.is_some_and(|since| since > unsure_from) {
+                    self.unsure.push(SessionNo(super::number(number)));
+                }
                 continue;
             }
             if let Some(attachment) = session.attachments.last_mut().filter(|attachment| attachment.to.is_none()) {
@@ -408,7 +441,8 @@ impl<'t> Reader<'t> {
         let latest = self.history.moment_at(self.history.at(index) + resume_window + self.history.slack());
         for session in std::mem::take(&mut self.unsure) {
             let session = &mut self.history.sessions[session.index()];
-            session.ended = Some(Ended { when: Span { earliest: down_from, latest }, how: HowEnded::WindowPassed });
+            let earliest = session.ended.map_or(down_from, |ended| ended.when.earliest.min(down_from));
+            session.ended = Some(Ended { when: Span { earliest, latest }, how: HowEnded::WindowPassed });
             session.suspended = Some(index);
             session.cut_off = true;
         }

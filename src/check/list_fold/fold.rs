@@ -13,7 +13,9 @@ use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, InvitationPage, Reply};
 use crate::protocol::event::{Event, Stamp, StampedEvent};
 use crate::protocol::message::{RoomPoint, ServerMessage};
-use crate::protocol::vocabulary::{Cursor, InstanceId, InvitationStatus, OperationName, Revision, RoomId, UserId};
+use crate::protocol::vocabulary::{
+    Cursor, ErrorCode, InstanceId, InvitationStatus, OperationName, Revision, RoomId, UserId,
+};
 use crate::trace::{DeviceChange, Occurrence, Stage};
 
 /// What a device knows of the list of one room.
@@ -111,11 +113,12 @@ impl<'t> Folding<'_, 't> {
                         self.page(index, *device, room, cursor, page);
                     }
                     (Call::GetInvitationList { .. }, _) => {}
-                    // What a device knew from before it entered or left is no base.
-                    (_, Ok(_)) => {
+                    // What a device knew from before it entered or left is no base; nor where nobody knows whether it did
+                    // (IDM-5).
+                    (_, Err(error)) if error.code != ErrorCode::FAILED => {}
+                    _ => {
                         self.folds.swap_remove(&(*device, room));
                     }
-                    (_, Err(_)) => {}
                 }
             }
             Occurrence::Heard { device, event } => {
