@@ -43,7 +43,8 @@ impl Missing {
         if !history.owes(self.due.session, self.when, self.instance, self.revision) {
             return false;
         }
-        let Some(attempt) = self.due.attempt.map(|attempt| &followed.attempts[attempt]) else { return true };
+        let Some(number) = self.due.attempt else { return true };
+        let attempt = &followed.attempts[number];
         let concerns_ring = Some(history.session(self.due.session).user) == self.due.invitee
             && (self.due.event == EventName::ReceiveInvitation || self.due.event.closes_ring());
         let Some(began) = attempt.began else { return true };
@@ -51,7 +52,7 @@ impl Missing {
             // It may have ended unseen: whoever was away when it began may not have had to hear of either.
             let mut room = followed.rooms.iter().filter(|room| room.instance == self.instance);
             let unseen = attempt.room.is_some_and(|room| history.may_have_changed_unseen(room, usize::MAX))
-                || room.any(|room| room.status(attempt.invitee).is_none());
+                || !room.any(|room| room.is_pending(attempt.invitee, number));
             let away = !history.connected_within(self.due.session, began.earliest, began.latest);
             // Nor may anybody have heard that its time was up.
             let overdue = attempt.deadline(history).is_some_and(|deadline| {

@@ -187,6 +187,12 @@ impl<'t> Room<'t> {
         self.entries.get(&user).filter(|entry| entry.changed >= self.certain_from)
     }
 
+    /// Whether this attempt is surely still live.
+    pub(in crate::check) fn is_pending(&self, user: UserNo, attempt: usize) -> bool {
+        let live = |entry: &Entry| entry.status == InvitationStatus::Pending && entry.attempt == Some(attempt);
+        !self.destroyed && self.entry(user).is_some_and(live)
+    }
+
     /// Whether everything that ever happened in the instance is known.
     pub(in crate::check) const fn is_complete(&self) -> bool {
         self.certain_from.0 == 0
