@@ -19,6 +19,8 @@ mod explain;
 mod init;
 mod judge;
 mod last_failed;
+#[cfg(feature = "net")]
+mod libraries;
 mod lint;
 #[cfg(feature = "net")]
 mod load;

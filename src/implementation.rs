@@ -6,6 +6,7 @@
 //! whether it keeps to the conversation is.
 
 mod core;
+pub mod device;
 mod fault;
 mod host;
 mod life;

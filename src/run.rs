@@ -12,6 +12,8 @@ pub mod fingerprint;
 pub mod guard;
 pub mod known;
 pub mod ledger;
+#[cfg(feature = "net")]
+pub mod libraries;
 pub mod profile;
 pub mod shard;
 pub mod sweep;
@@ -247,6 +249,8 @@ pub struct Outcome {
     pub problem: Option<Problem>,
     /// Why its failure is known, in the words of the list of known failures, if it is on that list.
     pub known: Option<String>,
+    /// Who played devices in the reference's place, if anybody did.
+    pub played: Vec<Played>,
     /// How much happened: over all seeds, or under the one that did not end well.
     pub extent: Extent,
     /// FNV-1a of the whole trace; none when there was no run.
@@ -255,6 +259,15 @@ pub struct Outcome {
     pub wall: std::time::Duration,
     /// The trace, if the run did not end well or the recipe asks for it.
     pub trace: Option<Arc<Trace>>,
+}
+
+/// An implementation that played devices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Played {
+    /// Its name and version.
+    pub implementation: String,
+    /// The names of the devices.
+    pub devices: Vec<Arc<str>>,
 }
 
 /// Why there is nothing to judge.
@@ -317,6 +330,7 @@ impl Outcome {
             snapshot: SnapshotOutcome::NotCompared,
             problem: None,
             known: None,
+            played: Vec::new(),
             extent: Extent::default(),
             trace_hash: None,
             wall: std::time::Duration::ZERO,

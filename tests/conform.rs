@@ -157,10 +157,10 @@ fn page(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("it is there")
 }
 
-/// The lines of the conversation in docs/IMPLEMENTATIONS.md: what is said and what is answered.
-fn conversation() -> Vec<(String, Value)> {
+/// The lines of a conversation in docs/IMPLEMENTATIONS.md, by its fence: what is said and what is answered.
+fn conversation(fence: &str) -> Vec<(String, Value)> {
     let page = page("docs/IMPLEMENTATIONS.md");
-    let (_, rest) = page.split_once("```text conversation\n").expect("there is a conversation");
+    let (_, rest) = page.split_once(&format!("```text {fence}\n")).expect("there is a conversation");
     let (lines, _) = rest.split_once("```").expect("it ends");
     let lines: Vec<&str> = lines.lines().collect();
     let pair = |pair: &[&str]| {
@@ -172,11 +172,18 @@ fn conversation() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn the_conversation_of_the_page_is_what_the_reference_says() {
-    let conversation = conversation();
+fn the_conversations_of_the_page_are_what_the_reference_says() {
+    check_conversation("conversation", &["--contract", "core", "--forgetful"]);
+    check_conversation("conversation device", &["--contract", "device"]);
+}
+
+#[track_caller]
+fn check_conversation(fence: &str, arguments: &[&str]) {
+    let conversation = conversation(fence);
     assert!(conversation.len() > 8);
     let mut reference = Command::new(CONVOKE)
-        .args(["reference", "--contract", "core", "--forgetful"])
+        .arg("reference")
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -208,11 +215,18 @@ fn the_schema_is_fresh_and_takes_what_is_said() {
         schema["anyOf"] = serde_json::json!([{"$ref": format!("#/$defs/{side}")}]);
         jsonschema::is_valid(&schema, value)
     };
-    for (said, answered) in conversation() {
-        let said: Value = serde_json::from_str(&said).unwrap();
-        assert!(takes("harness", &said), "{said}");
-        assert!(takes("implementation", &answered), "{answered}");
+    let sides = [
+        ("conversation", "harness", "implementation"),
+        ("conversation device", "deviceHarness", "deviceImplementation"),
+    ];
+    for (fence, harness, implementation) in sides {
+        for (said, answered) in conversation(fence) {
+            let said: Value = serde_json::from_str(&said).unwrap();
+            assert!(takes(harness, &said), "{said}");
+            assert!(takes(implementation, &answered), "{answered}");
+        }
     }
+    assert!(!takes("deviceImplementation", &serde_json::json!({"type": "out", "out": [{"persist": 1}]})));
     assert!(!takes("implementation", &serde_json::json!({"type": "out", "out": [], "wake_at": 3})));
     assert!(!takes("implementation", &serde_json::json!({"type": "out", "out": [{"respond": {}}]})));
 }
@@ -277,4 +291,111 @@ fn smoke_says_what_works_and_what_comes_next() {
     let text = stdout(&none);
     assert_eq!(none.status.code(), Some(3), "{text}");
     assert!(text.contains("1. it introduces itself: no") && text.contains("section 2.1"), "{text}");
+}
+
+/// A client library behind the conversation.
+fn conform_device(device: &str, arguments: &[&str]) -> Output {
+    convoke(&[&["conform", "--device", device], arguments].concat())
+}
+
+#[test]
+fn our_library_shows_the_same_behind_the_conversation() {
+    let folders = ["scenarios/client", "scenarios/sessions", "scenarios/races", "scenarios/invalid"];
+    let here = outcomes(&convoke(&[&["run", "--ci", "--format", "json"], &folders[..]].concat()));
+    let one = format!("{} | sed -u 's/\"devices\":\"all\"/\"devices\":\"one\"/'", reference("device"));
+    // One process for all devices, and one for each.
+    for device in [reference("device"), one] {
+        let there = conform_device(&device, &[&["--format", "json"], &folders[..]].concat());
+        assert_eq!(there.status.code(), Some(0), "{}", stdout(&there));
+        let there = outcomes(&there);
+        assert_eq!(here.len(), there.len());
+        let mut compared = 0;
+        for ((path, _, here), (other, verdict, there)) in here.iter().zip(&there) {
+            assert_eq!(path, other);
+            // JSON has no infinity, so an error that repeats it has another text.
+            if verdict == "pass" && !path.ends_with("timeouts-that-the-library-refuses.yaml") {
+                assert_eq!(here, there, "{path}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 60, "only {compared} of {} could be compared", here.len());
+    }
+}
+
+#[test]
+fn each_device_may_have_another_library() {
+    let faulty = |whom: &str| format!("{whom}={} --mutant handler-registered-twice-runs-twice", reference("device"));
+    let scenario = "scenarios/client/handler-registered-twice-runs-once.yaml";
+    // Only who has the handler shows the fault, and the report says who that is.
+    let with =
+        |whom: &str| convoke(&["conform", "--device", &reference("device"), "--device", &faulty(whom), scenario]);
+    assert_eq!(with("alice").status.code(), Some(0));
+    let output = with("bob.phone");
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("convoke-reference, handler-registered-twice-runs-twice 0.1.0 plays bob.phone"), "{text}");
+    assert!(text.contains("convoke-reference 0.1.0 plays alice.web, carol.web"), "{text}");
+    assert!(text.contains("the reference plays the server"), "{text}");
+    // Where it plays nobody whom the scenario has, nothing was tried.
+    let nobody = format!("nobody.phone={}", reference("device"));
+    let output = conform_device(&nobody, &["scenarios/revoke", "-v"]);
+    assert!(stdout(&output).contains("none of its devices with a library is nobody.phone"), "{}", stdout(&output));
+}
+
+const LIBRARY: &str = r#"{"type":"hello","schema":1,"contract":"device","name":"zoo","version":"0","devices":"all""#;
+
+/// A library that introduces itself twice, is started, and then does this.
+#[track_caller]
+fn check_library(then: &str, words: &[&str]) {
+    let hello = format!("read l; echo '{LIBRARY},\"reusable\":true}}'");
+    let device = format!("{hello}; {hello}; {then}");
+    let arguments = ["--jobs", "1", "--patience", "3", "scenarios/invite", "--filter", "invite", "--fail-fast"];
+    let output = conform_device(&device, &arguments);
+    let text = stdout(&output) + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{then}\n{text}");
+    for words in words {
+        assert!(text.contains(words), "{then}: no `{words}` in\n{text}");
+    }
+}
+
+#[test]
+fn a_library_that_breaks_the_conversation_gets_a_verdict_that_says_so() {
+    check_library(
+        "read l; sleep 60",
+        &["implementation broke", "hang: no answer within 3 s", "asked: start to device 1"],
+    );
+    check_library("read l; echo nonsense; cat >/dev/null", &["malformed message: not a JSON text", "section 9"]);
+    check_library("read l; echo 'out of luck' >&2; exit 4", &["crash: it ended, with exit code 4", "out of luck"]);
+    let says = |out: &str| format!("read l; echo '{{\"type\":\"out\",\"out\":[{out}]}}'; cat >/dev/null");
+    let send = r#"{"send":{"message":{"type":"acknowledge","received":1}}}"#;
+    check_library(&says(send), &["at /out/0: a message, and there is no connection"]);
+    check_library(&says(r#"{"result":{"call":7}}"#), &["a result of call 7, which is not open", "ERR-4"]);
+    check_library(
+        &says(r#"{"handled":{"handler":"h","event":"onKickedOffLine","payload":{"message":""}}}"#),
+        &["never registered"],
+    );
+}
+
+#[test]
+fn what_a_library_lacks_is_unsupported() {
+    let lacking =
+        format!("{} | sed -u 's/\"devices\"/\"lacks\":[\"handlers\",\"autoBusy\"],\"devices\"/'", reference("device"));
+    let output = conform_device(&lacking, &["scenarios/client", "-v"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("lacks `handlers`, which") && text.contains("lacks `autoBusy`, which"), "{text}");
+    let wrong = format!("{} | sed -u 's/\"devices\"/\"lacks\":[\"login\"],\"devices\"/'", reference("device"));
+    let output = conform_device(&wrong, &["scenarios/client"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`login` can't be lacking"), "{output:?}");
+}
+
+#[test]
+fn a_library_that_is_not_the_same_twice_is_told() {
+    // Every process makes request ids of its own.
+    let filter = r#"sed -u 's/"reusable":true,//; s/,"reusable":true//; s/"id":"\([0-9a-f]*\)-/"id":"'$$'-/g'"#;
+    let output = conform_device(&format!("{} | {filter}", reference("device")), &["scenarios/revoke", "--fail-fast"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("not deterministic: two runs with the same seed part at moment"), "{text}");
 }

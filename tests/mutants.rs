@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use convoke::implementation::Contract;
-use convoke::mutant::grade::black_box::{self, BlackBox};
+use convoke::mutant::grade::black_box::{self, Behind, BlackBox};
 use convoke::mutant::grade::{Depth, Fate, Grade, Suite};
-use convoke::mutant::{Mutant, catalogue, equivalents};
+use convoke::mutant::{Mutant, Seam, catalogue, equivalents};
 use convoke::run::corpus;
 
 /// The scenarios below some folders of the corpus.
@@ -49,14 +49,17 @@ fn equivalents_survive() {
     }
 }
 
+const CORE: Behind = Behind::Server(Contract::Core);
+const FULL: Behind = Behind::Server(Contract::Full);
+
 /// Mutants as processes of their own, against some folders of the corpus.
-fn behind(contract: Contract, mutants: &[Mutant], folders: &[&str], depth: Depth) -> Vec<Grade> {
+fn behind(contract: Behind, mutants: &[Mutant], folders: &[&str], depth: Depth) -> Vec<Grade> {
     let suite = suite(folders);
     let command = |mutant: &Mutant| {
         let convoke = env!("CARGO_BIN_EXE_convoke");
-        format!("exec '{convoke}' reference --contract {contract} --mutant {}", mutant.name)
+        format!("exec '{convoke}' reference --contract {} --mutant {}", contract.name(), mutant.name)
     };
-    let how = BlackBox { contract, command: &command, patience: Duration::from_secs(60) };
+    let how = BlackBox { behind: contract, command: &command, patience: Duration::from_secs(60) };
     black_box::grade(&suite, mutants, &how, depth, jobs(), |_, _| {}).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
@@ -84,10 +87,10 @@ const FOLDERS: [&str; 5] = ["answer", "cancel", "devices", "faults", "sessions"]
 
 #[test]
 fn a_sample_is_killed_behind_the_conversation_too() {
-    for grade in behind(Contract::Full, &named(&SAMPLE), &FOLDERS, Depth::FirstKill) {
+    for grade in behind(FULL, &named(&SAMPLE), &FOLDERS, Depth::FirstKill) {
         assert_eq!(grade.fate(), Fate::Killed, "full: {}: {:#?}", grade.mutant.name, grade.noticed);
     }
-    for grade in behind(Contract::Core, &named(&SAMPLE), &FOLDERS, Depth::FirstKill) {
+    for grade in behind(CORE, &named(&SAMPLE), &FOLDERS, Depth::FirstKill) {
         // Whose session layer is Convoke's own, sessions end as they should.
         let wanted = match grade.mutant.name {
             "evicted-without-a-word" => Fate::OutOfSight,
@@ -99,7 +102,7 @@ fn a_sample_is_killed_behind_the_conversation_too() {
 
 #[test]
 fn a_fault_of_the_library_is_out_of_sight_of_a_server() {
-    let grades = behind(Contract::Full, &named(&["any-end-closes-the-ring"]), &["client"], Depth::FirstKill);
+    let grades = behind(FULL, &named(&["any-end-closes-the-ring"]), &["client"], Depth::FirstKill);
     assert_eq!((grades[0].fate(), grades[0].scenarios), (Fate::OutOfSight, 0));
     assert!(grades[0].out_of_sight.as_deref().is_some_and(|why| why.contains("client library")));
 }
@@ -107,7 +110,7 @@ fn a_fault_of_the_library_is_out_of_sight_of_a_server() {
 #[test]
 fn our_library_hides_no_fault_of_a_server() {
     // TERM-4: the library takes the revisions in and shows none, so no application notices, and the wire does.
-    for contract in [Contract::Core, Contract::Full] {
+    for contract in [CORE, FULL] {
         let grades = behind(contract, &named(&["batch-is-many-commits"]), &["cancel"], Depth::FirstKill);
         let killers: Vec<Option<bool>> = grades[0].killers().map(|notice| notice.hidden).collect();
         assert_eq!(killers, [Some(true)], "{:#?}", grades[0].noticed);
@@ -119,6 +122,17 @@ fn our_library_hides_no_fault_of_a_server() {
 
 #[test]
 fn the_reference_survives_behind_the_conversation() {
-    let grades = behind(Contract::Core, &[Mutant::IDENTITY], &["answer", "cancel"], Depth::Everything);
+    let grades = behind(CORE, &[Mutant::IDENTITY], &["answer", "cancel"], Depth::Everything);
     assert_eq!(grades[0].fate(), Fate::Survived, "{:#?}", grades[0].noticed);
+}
+
+#[test]
+fn faults_of_a_library_are_found_behind_the_conversation() {
+    let library: Vec<Mutant> = catalogue().into_iter().filter(|mutant| mutant.seam == Seam::Device).collect();
+    assert!(library.len() > 20);
+    for grade in behind(Behind::Library, &library, &[""], Depth::FirstKill) {
+        assert_eq!(grade.fate(), Fate::Killed, "{}: {:#?}", grade.mutant.name, grade.noticed);
+    }
+    let grades = behind(Behind::Library, &named(&["cancel-reaches-one-device"]), &["cancel"], Depth::FirstKill);
+    assert!(grades[0].out_of_sight.as_deref().is_some_and(|why| why.contains("in the server")));
 }

@@ -196,11 +196,16 @@ pub(super) enum Format {
 pub(super) struct Conform {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The command that starts the implementation, as a shell takes it; it talks on standard input and output
-    #[arg(long, value_name = "COMMAND")]
-    pub(super) server: String,
-    /// What it must give [default: what it offers]
-    #[arg(long, value_enum, value_name = "CONTRACT")]
+    /// The command that starts a server, as a shell takes it; it talks on standard input and output
+    #[arg(long, value_name = "COMMAND", required_unless_present = "device", conflicts_with = "device")]
+    pub(super) server: Option<String>,
+    /// The command that starts a client library (contract device), which plays all devices, or those that stand before
+    /// `=`, such as alice.phone or crowd[1..3]; may be given more than once, and the reference plays whom nobody plays. A
+    /// command that sets a variable begins with `env`
+    #[arg(long, value_name = "[WHOM=]COMMAND")]
+    pub(super) device: Vec<String>,
+    /// What a server must give [default: what it offers]
+    #[arg(long, value_enum, value_name = "CONTRACT", requires = "server")]
     pub(super) contract: Option<ContractName>,
     /// What is asked of it: strict, documented-only, or a YAML file that names what it decides otherwise
     #[arg(long, value_name = "PROFILE", default_value = "strict")]
@@ -281,7 +286,7 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
 pub(super) struct Reference {
     /// For which contract
     #[arg(long, value_enum, value_name = "CONTRACT", default_value = "core")]
-    pub(super) contract: ContractName,
+    pub(super) contract: PlayedContract,
     /// Persist nothing, so that a restart begins with nothing
     #[arg(long)]
     pub(super) forgetful: bool,
@@ -297,6 +302,18 @@ pub(super) enum ContractName {
     Core,
     /// The whole server
     Full,
+}
+
+/// What the reference can be for somebody else.
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum PlayedContract {
+    /// The logic of a server, behind our session layer
+    Core,
+    /// The whole server
+    Full,
+    /// The client library of any number of devices
+    Device,
 }
 
 #[cfg(feature = "net")]
@@ -404,7 +421,7 @@ pub(super) struct Mutants {
     /// Run each mutant as a process of its own, which gives this contract, as an implementation of somebody else would
     #[cfg(feature = "net")]
     #[arg(long, value_enum, value_name = "CONTRACT")]
-    pub(super) contract: Option<ContractName>,
+    pub(super) contract: Option<PlayedContract>,
     /// How many runs go on at once [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,

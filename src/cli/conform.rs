@@ -8,8 +8,8 @@ use super::clock::stopwatch;
 use super::output::Output;
 use super::progress::Progress;
 use super::run::chosen;
-use super::{Ending, Failure};
-use crate::implementation::{Contract, HelloAnswer, ProcessSpec, Storage, Talks, end_all_processes};
+use super::{Ending, Failure, libraries};
+use crate::implementation::{Contract, Fault, HelloAnswer, ProcessSpec, Storage, Talks, end_all_processes};
 use crate::plan::WorldName;
 use crate::protocol::requirements;
 use crate::report::result::{self, About, Builder, Implementation, Waived};
@@ -18,10 +18,12 @@ use crate::report::terminal;
 use crate::run::conform::Subject;
 use crate::run::corpus::{self, Corpus};
 use crate::run::known::{KnownError, KnownFailures};
+use crate::run::libraries::Libraries;
 use crate::run::profile::{Profile, ProfileError};
 use crate::run::sweep::{News, Sweep, sweep_with};
-use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Verdict};
+use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, Verdict};
 use crate::scenario::Scenario;
+use crate::seed::Seed;
 use crate::world;
 
 impl From<ProfileError> for Failure {
@@ -51,16 +53,12 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     let mut known = arguments.known_failures.as_deref().map(KnownFailures::read).transpose()?;
     let choice = Choice::of(arguments)?;
     end_with_us()?;
-    let spec = ProcessSpec { command: arguments.server.clone(), patience: arguments.patience };
-    let (talks, introduced) =
-        Talks::introduce(spec, arguments.contract.map(Contract::from), &world::bare_service_config())
-            .map_err(|fault| Failure::Broken(format!("the implementation does not introduce itself: {fault}")))?;
-    let subject = Subject { talks: Arc::new(talks), introduced, profile, twice: !arguments.once };
+    let subject = Tested::find(arguments, profile)?;
     let recipe = recipe(arguments);
     let wanted = |scenario: &Scenario| choice.takes(scenario);
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &wanted };
-    let play = |target: &_, scenario: &_, seed| subject.conform(target, scenario, seed, &recipe);
+    let play = |target: &_, scenario: &_, seed| subject.play(target, scenario, seed, &recipe);
     let mut summary = Summary::default();
     let mut result = match arguments.reports.need_result() {
         true => Some(Builder::new(about(&subject, &recipe, corpus::identity(&all)?))),
@@ -77,7 +75,7 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
             let repeat = repeat(arguments, &outcome);
             summary.add_repeated_by(&outcome, &repeat);
             if problem.is_none() {
-                problem = progress.aside(|| tell(&outcome, &repeat, arguments, output)).err();
+                problem = progress.aside(|| tell(&outcome, &repeat, &subject, arguments, output)).err();
             }
             if let Some(result) = &mut result {
                 result.add(&outcome, repeat);
@@ -86,7 +84,7 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     });
     progress.end();
     summary.wall = clock();
-    let closed = subject.talks.close();
+    let closed = subject.close();
     if summary.scenarios() == 0 {
         return Err(Failure::Usage(format!("of the scenarios there ({}), none is {}", targets.len(), choice.words())));
     }
@@ -96,7 +94,7 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
         return Err(problem);
     }
     if arguments.reports.format == ReportFormat::Human {
-        output.write(&format!("{}\n", introduction(&subject.introduced)))?;
+        output.write(&format!("{}\n", subject.introduction()))?;
         output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?;
     }
     if let Some(result) = &result {
@@ -172,19 +170,15 @@ fn recipe(arguments: &Conform) -> Recipe {
     }
 }
 
-fn about(subject: &Subject, recipe: &Recipe, corpus: Corpus) -> About {
-    let HelloAnswer { name, version, contract, .. } = &subject.introduced;
-    let waived = subject.profile.waived.iter();
+fn about(subject: &Tested, recipe: &Recipe, corpus: Corpus) -> About {
+    let (name, version, contract) = subject.identity();
+    let waived = subject.profile().waived.iter();
     About {
         command: "conform",
         corpus,
-        implementation: Implementation {
-            name: name.clone(),
-            version: Some(version.clone()),
-            contract: Some(contract.name().to_owned()),
-        },
+        implementation: Implementation { name, version: Some(version), contract: Some(contract.to_owned()) },
         profile: result::Profile {
-            name: subject.profile.name.clone(),
+            name: subject.profile().name.clone(),
             waived: waived
                 .map(|(id, instead)| Waived { requirement: id.clone(), instead: Some(instead.clone()) })
                 .collect(),
@@ -197,9 +191,13 @@ fn about(subject: &Subject, recipe: &Recipe, corpus: Corpus) -> About {
 
 /// The command that shows an outcome again.
 fn repeat(arguments: &Conform, outcome: &Outcome) -> String {
-    let server = terminal::shell_word(&arguments.server);
-    let path = terminal::shell_word(&outcome.path);
-    let mut repeat = format!("convoke conform --server {server} {path} --seed {}", outcome.seed);
+    let server = arguments.server.iter().map(|command| ("--server", command));
+    let devices = arguments.device.iter().map(|command| ("--device", command));
+    let mut repeat = "convoke conform".to_owned();
+    for (name, command) in server.chain(devices) {
+        let _ = write!(repeat, " {name} {}", terminal::shell_word(command));
+    }
+    let _ = write!(repeat, " {} --seed {}", terminal::shell_word(&outcome.path), outcome.seed);
     if let Some(contract) = arguments.contract {
         let _ = write!(repeat, " --contract {}", Contract::from(contract));
     }
@@ -209,14 +207,83 @@ fn repeat(arguments: &Conform, outcome: &Outcome) -> String {
     repeat
 }
 
-fn tell(outcome: &Outcome, repeat: &str, arguments: &Conform, output: &mut Output) -> Result<(), Failure> {
+fn tell(
+    outcome: &Outcome,
+    repeat: &str,
+    subject: &Tested,
+    arguments: &Conform,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let is_quiet = matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported) && !arguments.verbose;
     if arguments.reports.format == ReportFormat::Human && !is_quiet {
         output.write(&terminal::line(outcome, output.page))?;
+        if let Tested::Libraries(libraries) = subject {
+            output.write(&libraries::played(libraries, outcome))?;
+        }
         output.write(&terminal::details_repeated_by(outcome, repeat, output.page))?;
         output.flush()?;
     }
     Ok(())
+}
+
+/// Whom we test.
+enum Tested {
+    Server(Subject),
+    Libraries(Libraries),
+}
+
+impl Tested {
+    /// Asks whoever is named who it is.
+    fn find(arguments: &Conform, profile: Profile) -> Result<Self, Failure> {
+        let Some(command) = &arguments.server else {
+            return Ok(Self::Libraries(libraries::find(arguments, profile)?));
+        };
+        let spec = ProcessSpec { command: command.clone(), patience: arguments.patience };
+        let (talks, introduced) =
+            Talks::introduce(spec, arguments.contract.map(Contract::from), &world::bare_service_config())
+                .map_err(|fault| Failure::Broken(format!("the implementation does not introduce itself: {fault}")))?;
+        Ok(Self::Server(Subject { talks: Arc::new(talks), introduced, profile, twice: !arguments.once }))
+    }
+
+    fn play(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+        match self {
+            Self::Server(subject) => subject.conform(target, scenario, seed, recipe),
+            Self::Libraries(libraries) => libraries.conform(target, scenario, seed, recipe),
+        }
+    }
+
+    fn close(&self) -> Result<(), Fault> {
+        match self {
+            Self::Server(subject) => subject.talks.close(),
+            Self::Libraries(libraries) => libraries.close(),
+        }
+    }
+
+    fn profile(&self) -> &Profile {
+        match self {
+            Self::Server(subject) => &subject.profile,
+            Self::Libraries(libraries) => &libraries.profile,
+        }
+    }
+
+    /// Its name, its version, and its contract.
+    fn identity(&self) -> (String, String, &'static str) {
+        match self {
+            Self::Server(subject) => {
+                let HelloAnswer { name, version, contract, .. } = &subject.introduced;
+                (name.clone(), version.clone(), contract.name())
+            }
+            Self::Libraries(libraries) => libraries::identity(libraries),
+        }
+    }
+
+    /// Who it is, for people.
+    fn introduction(&self) -> String {
+        match self {
+            Self::Server(subject) => introduction(&subject.introduced),
+            Self::Libraries(libraries) => libraries::introduction(libraries),
+        }
+    }
 }
 
 pub(super) fn introduction(introduced: &HelloAnswer) -> String {

@@ -3,6 +3,8 @@
 #[cfg(feature = "net")]
 use std::time::Duration;
 
+#[cfg(feature = "net")]
+use super::args::PlayedContract;
 use super::args::{Format, Mutants};
 use super::clock::stopwatch;
 #[cfg(feature = "net")]
@@ -16,7 +18,7 @@ use crate::implementation::Contract;
 #[cfg(feature = "net")]
 use crate::mutant::grade::Grade;
 #[cfg(feature = "net")]
-use crate::mutant::grade::black_box::{self, BlackBox};
+use crate::mutant::grade::black_box::{self, Behind, BlackBox};
 use crate::mutant::grade::{Depth, Suite, fits};
 use crate::mutant::{Mutant, catalogue, equivalents};
 use crate::report::mutants;
@@ -42,7 +44,7 @@ pub(super) fn mutants(arguments: &Mutants, output: &mut Output) -> Ending {
     #[cfg(feature = "net")]
     let grades = match arguments.contract {
         None => Ok(suite.grade(&chosen, depth, jobs, tell)),
-        Some(contract) => through(contract.into(), &suite, &chosen, depth, jobs, tell),
+        Some(contract) => through(behind(contract), &suite, &chosen, depth, jobs, tell),
     };
     #[cfg(not(feature = "net"))]
     let grades = Ok::<_, Failure>(suite.grade(&chosen, depth, jobs, tell));
@@ -55,10 +57,19 @@ pub(super) fn mutants(arguments: &Mutants, output: &mut Output) -> Ending {
     Ok(mutants::exit_code(&grades))
 }
 
+#[cfg(feature = "net")]
+fn behind(contract: PlayedContract) -> Behind {
+    match contract {
+        PlayedContract::Core => Behind::Server(Contract::Core),
+        PlayedContract::Full => Behind::Server(Contract::Full),
+        PlayedContract::Device => Behind::Library,
+    }
+}
+
 /// Each mutant is `convoke reference --mutant NAME`.
 #[cfg(feature = "net")]
 fn through(
-    contract: Contract,
+    behind: Behind,
     suite: &Suite,
     mutants: &[Mutant],
     depth: Depth,
@@ -72,8 +83,9 @@ fn through(
         Failure::Broken(format!("can't find out which program this is, to start it again: {error}"))
     })?;
     let convoke = terminal::shell_word(&convoke.to_string_lossy());
+    let contract = behind.name();
     let command = |mutant: &Mutant| format!("exec {convoke} reference --contract {contract} --mutant {}", mutant.name);
-    let how = BlackBox { contract, command: &command, patience: PATIENCE };
+    let how = BlackBox { behind, command: &command, patience: PATIENCE };
     black_box::grade(suite, mutants, &how, depth, jobs, tell)
         .map_err(|fault| Failure::Broken(format!("the reference does not introduce itself: {fault}")))
 }

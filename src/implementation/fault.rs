@@ -89,6 +89,13 @@ impl Fault {
         self
     }
 
+    /// The same, with what it had been asked, in words.
+    #[must_use]
+    pub fn asked_for(mut self, words: String) -> Self {
+        self.0.asked = Some(words);
+        self
+    }
+
     /// The same, with what it said.
     #[must_use]
     pub fn with_said(mut self, said: &str) -> Self {

@@ -119,15 +119,7 @@ fn config_of(
     given: &BTreeMap<String, u64>,
     accounts: Vec<Account>,
 ) -> Result<ServiceConfig, String> {
-    let mut bounds = Bounds::default();
-    for (name, number) in given {
-        let value = match bounds.get(name) {
-            Some(BoundValue::Duration(_)) => BoundValue::Duration(Duration::from_nanos(*number)),
-            Some(BoundValue::Count(_)) => BoundValue::Count(*number),
-            None => return Err(format!("unknown bound `{name}`")),
-        };
-        bounds.set(name, value).map_err(|_| format!("bound `{name}` is of another kind"))?;
-    }
+    let bounds = bounds_of(given)?;
     let accounts = accounts.into_iter().map(|account| (account.user_id, account.user_name, account.avatar_url));
     Ok(ServiceConfig {
         bounds,
@@ -138,7 +130,20 @@ fn config_of(
     })
 }
 
-fn entropy_of(text: &str) -> Option<[u8; 32]> {
+pub(super) fn bounds_of(given: &BTreeMap<String, u64>) -> Result<Bounds, String> {
+    let mut bounds = Bounds::default();
+    for (name, number) in given {
+        let value = match bounds.get(name) {
+            Some(BoundValue::Duration(_)) => BoundValue::Duration(Duration::from_nanos(*number)),
+            Some(BoundValue::Count(_)) => BoundValue::Count(*number),
+            None => return Err(format!("unknown bound `{name}`")),
+        };
+        bounds.set(name, value).map_err(|_| format!("bound `{name}` is of another kind"))?;
+    }
+    Ok(bounds)
+}
+
+pub(super) fn entropy_of(text: &str) -> Option<[u8; 32]> {
     let bytes: Option<Vec<u8>> =
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
     bytes?.try_into().ok()

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::device;
 use super::words::SCHEMA;
 use crate::protocol::bounds::Bounds;
 
@@ -13,14 +14,12 @@ pub fn schema() -> Value {
     let name = || json!({"type": "string"});
     let session = || json!({"$ref": "#/$defs/session"});
     let connection = || json!({"type": "integer", "minimum": 1});
-    let bounds: Map<String, Value> =
-        Bounds::DESCRIPTIONS.iter().map(|(name, what)| ((*name).to_owned(), bound(what.trim()))).collect();
     let harness = [
         message(
             "hello",
             json!({"schema": {"const": SCHEMA}, "contract": {"enum": ["core", "full"]}, "clock": {"const": "virtual"},
                 "seed": {"type": "integer", "minimum": 0}, "rateLimits": {"type": "boolean"},
-                "bounds": {"type": "object", "properties": bounds, "additionalProperties": false},
+                "bounds": bounds(),
                 "accounts": {"type": "array", "items": object(
                     json!({"userId": name(), "userName": name(), "avatarUrl": name()}), &[])}}),
             &[],
@@ -61,10 +60,13 @@ pub fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line between Convoke and an implementation under test",
-        "anyOf": [{"$ref": "#/$defs/harness"}, {"$ref": "#/$defs/implementation"}],
+        "anyOf": [{"$ref": "#/$defs/harness"}, {"$ref": "#/$defs/implementation"}, {"$ref": "#/$defs/deviceHarness"},
+            {"$ref": "#/$defs/deviceImplementation"}],
         "$defs": {
             "harness": {"oneOf": harness},
             "implementation": {"oneOf": implementation},
+            "deviceHarness": device::schema::harness(),
+            "deviceImplementation": device::schema::implementation(),
             "session": object(json!({"userId": name(), "deviceId": name(),
                 "platform": {"enum": ["web", "phone", "tablet", "desktop", "tv"]}}), &[]),
             "item": {"oneOf": items()},
@@ -99,19 +101,23 @@ fn items() -> Vec<Value> {
     ]
 }
 
-fn bound(what: &str) -> Value {
-    json!({"type": "integer", "minimum": 0, "description": what})
+/// All bounds by name; durations in nanoseconds.
+pub(super) fn bounds() -> Value {
+    let bound = |what: &str| json!({"type": "integer", "minimum": 0, "description": what});
+    let bounds: Map<String, Value> =
+        Bounds::DESCRIPTIONS.iter().map(|(name, what)| ((*name).to_owned(), bound(what.trim()))).collect();
+    json!({"type": "object", "properties": bounds, "additionalProperties": false})
 }
 
 /// An object with these fields alone, all of which are there but for the optional ones.
-fn object(properties: Value, optional: &[&str]) -> Value {
+pub(super) fn object(properties: Value, optional: &[&str]) -> Value {
     let names = properties.as_object().expect("properties are an object").keys();
     let required: Vec<&String> = names.filter(|name| !optional.contains(&name.as_str())).collect();
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
 /// A message of this type.
-fn message(kind: &str, mut properties: Value, optional: &[&str]) -> Value {
+pub(super) fn message(kind: &str, mut properties: Value, optional: &[&str]) -> Value {
     properties["type"] = json!({"const": kind});
     object(properties, optional)
 }

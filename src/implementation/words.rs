@@ -156,7 +156,7 @@ impl<'a> Said<'a> {
 }
 
 /// All bounds by name; durations in nanoseconds.
-fn bounds(bounds: &Bounds) -> BTreeMap<&'static str, u64> {
+pub(super) fn bounds(bounds: &Bounds) -> BTreeMap<&'static str, u64> {
     let number = |name: &&'static str| match bounds.get(name).expect("every bound has a value") {
         BoundValue::Duration(duration) => (*name, duration.as_nanos()),
         BoundValue::Count(count) => (*name, count),
@@ -256,16 +256,16 @@ pub(super) fn out(line: &str, contract: Contract, storage: Storage) -> Result<Ou
     Ok(Out { items: items.collect::<Result<_, _>>()?, wake_at })
 }
 
-fn malformed(section: &'static str, error: &DecodeError, line: &str) -> Fault {
+pub(super) fn malformed(section: &'static str, error: &DecodeError, line: &str) -> Fault {
     Fault::new(FaultKind::Malformed, section, error.to_string()).with_said(&redacted(line))
 }
 
-fn error_at(path: &str, reason: impl Into<String>) -> DecodeError {
+pub(super) fn error_at(path: &str, reason: impl Into<String>) -> DecodeError {
     DecodeError { path: path.to_owned(), reason: reason.into() }
 }
 
 /// An error of something that stands at `within`.
-fn below(within: &str, error: DecodeError) -> DecodeError {
+pub(super) fn below(within: &str, error: DecodeError) -> DecodeError {
     if error.path.starts_with(&format!("/{within}")) {
         return error;
     }
@@ -277,7 +277,7 @@ fn below(within: &str, error: DecodeError) -> DecodeError {
 }
 
 /// The fields of a line of this type, but for the type itself.
-fn typed(line: &str, wanted: &str) -> Result<Value, DecodeError> {
+pub(super) fn typed(line: &str, wanted: &str) -> Result<Value, DecodeError> {
     let Value::Object(mut fields) = codec::value_from(line)? else {
         return Err(error_at("/", "a message is an object"));
     };

@@ -209,12 +209,25 @@ pub struct ScenarioResult {
     pub wall_seconds: f64,
     /// The command that repeats it.
     pub repeat: String,
+    /// Which implementation played which devices, where it was not the reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub played: Vec<PlayedResult>,
     /// Sequence diagrams of what the findings are about; of an implementation that is well there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladders: Vec<Ladder>,
     /// What each device went through.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sequences: Vec<Sequence>,
+}
+
+/// An implementation that played devices.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlayedResult {
+    /// Its name and version.
+    pub implementation: String,
+    /// The devices, as the scenario names them.
+    pub devices: Vec<String>,
 }
 
 /// Something that should not be so.

@@ -20,7 +20,7 @@ use crate::world::cast::Foreign;
 
 /// After so many moments a run with an implementation of somebody else is called endless: the longest scenario of the
 /// corpus has a tenth of it with the reference.
-const MOMENTS_MAX: usize = 2_000_000;
+pub(super) const MOMENTS_MAX: usize = 2_000_000;
 
 /// What is our session layer's own behind which a core stands: nothing of it shows in the core's answers.
 const OF_THE_SESSION_LAYER: [&str; 7] = ["DEV-5", "DEV-9", "IDM-1", "IDM-2", "IDM-4", "REC-1", "REC-2"];
@@ -87,11 +87,7 @@ impl Subject {
             if second.verdict == Verdict::ImplementationBroke {
                 return second;
             }
-            if outcome.trace_hash != second.trace_hash {
-                let message = parting(outcome.trace.as_deref(), second.trace.as_deref());
-                outcome.findings.insert(0, finding("determinism", message, &[], Place::default()));
-                outcome.verdict = Verdict::Fail;
-            }
+            not_deterministic(&mut outcome, &second);
         }
         self.profile.apply(&mut outcome);
         if outcome.verdict.is_well() && !keeps_traces {
@@ -103,31 +99,43 @@ impl Subject {
     fn once(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
         let seat = Arc::new(Seat::new(self.talks.clone(), seed.0));
         let cast = Foreign { seat: seat.clone() };
-        let mut outcome = run_as(target, scenario, seed, recipe, &cast);
-        if let Err(fault) = seat.end() {
-            return broke(outcome, &fault);
+        let outcome = run_as(target, scenario, seed, recipe, &cast);
+        match seat.end() {
+            Err(fault) => broke(outcome, &fault),
+            Ok(()) => blamed_on_it(outcome),
         }
-        // What the reference does right and this does not is its own failure, and not that of the author or the harness.
-        let blamed = match (&outcome.verdict, &outcome.problem) {
-            (Verdict::BadScenario, Some(Problem::Words(words, place))) => Some((words.clone(), *place)),
-            (Verdict::HarnessError, Some(Problem::Words(words, place)))
-                if words.contains("does not come to an end") =>
-            {
-                Some((words.clone(), *place))
-            }
-            _ => None,
-        };
-        if let Some((words, place)) = blamed {
-            outcome.problem = None;
-            outcome.findings.push(finding("course", words, &[], place));
-            outcome.verdict = Verdict::Fail;
+    }
+}
+
+/// What the reference does right and an implementation does not is its own failure, and not that of the author or the
+/// harness.
+pub(super) fn blamed_on_it(mut outcome: Outcome) -> Outcome {
+    let blamed = match (&outcome.verdict, &outcome.problem) {
+        (Verdict::BadScenario, Some(Problem::Words(words, place))) => Some((words.clone(), *place)),
+        (Verdict::HarnessError, Some(Problem::Words(words, place))) if words.contains("does not come to an end") => {
+            Some((words.clone(), *place))
         }
-        outcome
+        _ => None,
+    };
+    if let Some((words, place)) = blamed {
+        outcome.problem = None;
+        outcome.findings.push(finding("course", words, &[], place));
+        outcome.verdict = Verdict::Fail;
+    }
+    outcome
+}
+
+/// Two runs with one seed that are not the same tell so before anything else.
+pub(super) fn not_deterministic(outcome: &mut Outcome, second: &Outcome) {
+    if outcome.trace_hash != second.trace_hash {
+        let message = parting(outcome.trace.as_deref(), second.trace.as_deref());
+        outcome.findings.insert(0, finding("determinism", message, &[], Place::default()));
+        outcome.verdict = Verdict::Fail;
     }
 }
 
 /// What a run comes to in which the conversation was broken: nothing else that it shows is to be trusted.
-fn broke(outcome: Outcome, fault: &Fault) -> Outcome {
+pub(super) fn broke(outcome: Outcome, fault: &Fault) -> Outcome {
     let check = match fault.kind {
         FaultKind::Orphan => "processes",
         _ => "conversation",
@@ -143,7 +151,7 @@ fn broke(outcome: Outcome, fault: &Fault) -> Outcome {
     }
 }
 
-fn finding(check: &'static str, message: String, broken: &[&str], place: Place) -> Finding {
+pub(super) fn finding(check: &'static str, message: String, broken: &[&str], place: Place) -> Finding {
     Finding {
         check,
         requirements: broken.iter().map(|id| RequirementId((*id).into())).collect(),

@@ -5,9 +5,13 @@
 
 #[cfg(feature = "net")]
 mod foreign;
+#[cfg(feature = "net")]
+mod libraries;
 
 #[cfg(feature = "net")]
 pub use self::foreign::Foreign;
+#[cfg(feature = "net")]
+pub use self::libraries::Libraries;
 use crate::plan::DeviceIndex;
 use crate::protocol::Node;
 use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};

@@ -5,7 +5,8 @@
 import { ConferenceInvitationManager } from "./invitation-manager.mjs";
 import { ErrorCode, Refused } from "./numbers.mjs";
 
-const REQUEST_TIMEOUT = 30_000; // milliseconds; IDM-5
+// Milliseconds.
+const REQUEST_TIMEOUT = 30_000; // IDM-5
 const LOGIN_TIMEOUT = 5_000; // after which the device connects again
 const RETRY_AFTER = 500;
 const ACKNOWLEDGE_EVERY = 64;
@@ -38,14 +39,16 @@ export class Device {
 
   /**
    * @param {{userId: string, deviceId: string, platform: string, userSig?: string}} identity
-   * @param {{transport: Transport, after: After, idPrefix: string}} world `idPrefix` must never come twice for this
-   *   device, also after a restart (IDM-1)
+   * @param {{transport: Transport, after: After, idPrefix: string, requestTimeout?: number, retryAfter?: number}} world
+   *   `idPrefix` must never come twice for this device, also after a restart (IDM-1)
    */
-  constructor(identity, { transport, after, idPrefix }) {
+  constructor(identity, { transport, after, idPrefix, requestTimeout = REQUEST_TIMEOUT, retryAfter = RETRY_AFTER }) {
     this.identity = identity;
     this.transport = transport;
     this.after = after;
     this.idPrefix = idPrefix;
+    this.requestTimeout = requestTimeout;
+    this.retryAfter = retryAfter;
   }
 
   getConferenceInvitationManager() {
@@ -89,7 +92,7 @@ export class Device {
     if (this.#over) return Promise.reject(new Refused(ErrorCode.ERR_SDK_NOT_INITIALIZED, "not logged in"));
     return new Promise((resolve, reject) => {
       const id = `${this.idPrefix}-${++this.#requests}`;
-      const callOff = this.after(REQUEST_TIMEOUT, () => {
+      const callOff = this.after(this.requestTimeout, () => {
         this.#unanswered.delete(id);
         reject(new Refused(ErrorCode.ERR_FAILED, `${operation} was not answered: its outcome is unknown`));
       });
@@ -111,7 +114,7 @@ export class Device {
   disconnected() {
     this.#loggedIn = false;
     this.#callOffLogin();
-    if (!this.#over) this.#callOffLogin = this.after(RETRY_AFTER, () => this.transport.connect());
+    if (!this.#over) this.#callOffLogin = this.after(this.retryAfter, () => this.transport.connect());
   }
 
   /** @param {any} message */

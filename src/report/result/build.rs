@@ -2,8 +2,8 @@
 
 use super::requirements::requirements;
 use super::{
-    CorpusResult, EmptyClaimResult, FindingResult, Implementation, PlaceResult, Profile, RunResult, ScenarioResult,
-    SnapshotResult, SummaryResult, Tool, VERSION,
+    CorpusResult, EmptyClaimResult, FindingResult, Implementation, PlaceResult, PlayedResult, Profile, RunResult,
+    ScenarioResult, SnapshotResult, SummaryResult, Tool, VERSION,
 };
 use crate::check::Finding;
 use crate::plan::{DeviceIndex, Place, WorldName};
@@ -11,7 +11,7 @@ use crate::report::ladder::{Ladder, ladder};
 use crate::report::sequences::sequences;
 use crate::report::summary::Summary;
 use crate::run::corpus::Corpus;
-use crate::run::{Outcome, Problem, SnapshotOutcome, Verdict, fingerprint};
+use crate::run::{Outcome, Played, Problem, SnapshotOutcome, Verdict, fingerprint};
 use crate::seed::{Seed, fnv1a};
 use crate::time::Duration;
 
@@ -132,6 +132,7 @@ fn scenario(outcome: &Outcome, repeat: String) -> ScenarioResult {
             Problem::Words(words, _) => words.clone(),
         }),
         known_failure: outcome.known.clone(),
+        played: outcome.played.iter().map(played_of).collect(),
         seed: outcome.seed.0,
         seeds_run: outcome.seeds_run,
         findings,
@@ -223,4 +224,9 @@ fn snapshot(snapshot: &SnapshotOutcome) -> SnapshotResult {
         }
         SnapshotOutcome::Recorded { .. } => state("recorded"),
     }
+}
+
+fn played_of(played: &Played) -> PlayedResult {
+    let devices = played.devices.iter().map(|device| device.to_string()).collect();
+    PlayedResult { implementation: played.implementation.clone(), devices }
 }

@@ -15,6 +15,7 @@ pub(crate) fn scenario(name: &str, verdict: Verdict) -> ScenarioResult {
         verdict,
         reason: None,
         known_failure: None,
+        played: Vec::new(),
         seed: 1,
         seeds_run: 1,
         findings: Vec::new(),
