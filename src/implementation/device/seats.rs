@@ -3,6 +3,7 @@
 //! A process that broke a conversation is used for no other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex};
 
 use super::super::fault::{Fault, FaultKind};
@@ -166,6 +167,7 @@ impl Seats {
         let place = self.place(device);
         {
             let mut state = locked(&self.state);
+            let state = &mut *state;
             if state.fault.is_some() {
                 return None;
             }
@@ -177,10 +179,10 @@ impl Seats {
                 // It forgets with the next hello.
                 locked(&self.crew.idle).push(process);
             }
-            if !state.processes.contains_key(&place) {
+            if let Entry::Vacant(vacant) = state.processes.entry(place) {
                 match self.crew.begin(self.seed, bounds) {
                     Ok(process) => {
-                        state.processes.insert(place, process);
+                        vacant.insert(process);
                     }
                     Err(fault) => state.fault = Some(fault),
                 }

@@ -24,13 +24,13 @@ fn removed() -> Event {
     codec::event_from("onInvitationRemoved", &payload).unwrap()
 }
 
-fn comes(told: &mut Told, seq: u64, attempt: u64) {
+fn comes(told: &mut Told, seq: u64, attempt: u32) {
     let about = Some(AttemptOf { invitee: "b".into(), attempt: AttemptNo(attempt) });
     let stamp = Some(Stamp { instance: InstanceId(1), revision: Revision(seq), about });
     told.comes(&ServerMessage::Event { seq, event: Arc::new(StampedEvent { stamp, event: removed() }) });
 }
 
-fn attempt(event: &StampedEvent) -> Option<u64> {
+fn attempt(event: &StampedEvent) -> Option<u32> {
     Some(event.stamp.as_ref()?.about.as_ref()?.attempt.0)
 }
 
