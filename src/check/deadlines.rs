@@ -130,7 +130,7 @@ impl Deadlines {
     }
 
     fn never_timed_out(&mut self, history: &History<'_>, attempt: &Attempt<'_>) {
-        let Some((_, latest)) = attempt.deadline_times(history) else { return };
+        let (Some((earliest, latest)), Some(began)) = (attempt.deadline_times(history), attempt.began) else { return };
         let up = history.outages.last().map(|outage| outage.to);
         let bound = match up {
             Some(None) => return,
@@ -142,8 +142,12 @@ impl Deadlines {
             return;
         }
         let due = history.moment_at(latest);
-        let parties = [Some(attempt.invitee), attempt.inviter];
-        let witness = parties.into_iter().flatten().flat_map(|user| history.sessions_of(user)).find(|session| {
+        // REC-2: an invitee that was away from beginning to end need not hear of it.
+        let before_it_ended = history.moment_at(earliest).saturating_sub(1);
+        let rang = |session: SessionNo| history.connected_within(session, began.latest, before_it_ended);
+        let invitee = history.sessions_of(attempt.invitee).iter().filter(|session| rang(**session));
+        let inviter = attempt.inviter.map_or(&[][..], |inviter| history.sessions_of(inviter)).iter();
+        let witness = invitee.chain(inviter).find(|session| {
             history.session(**session).began.latest < due
                 && was_connected(history, **session, bound - history.transit(), end - 1)
         });

@@ -207,6 +207,9 @@ impl<'t> Reader<'t> {
             if receipt.moment > login && receipt.session.is_none() {
                 receipt.session = Some(session);
                 asked.session.get_or_insert(session);
+                if changes_state(&asked.request.content) {
+                    self.latest.entry((asked.device, &asked.request.id)).or_insert(ask);
+                }
             }
         }
     }
