@@ -31,6 +31,7 @@ pub use self::oracle::OracleOptions;
 pub use self::result::LoadResult;
 pub use self::work::Work;
 
+use crate::protocol::bounds::Bounds;
 use crate::run::shard::Shard;
 use crate::seed::Seed;
 use crate::time::Duration;
@@ -70,6 +71,9 @@ pub struct LoadConfig {
     pub start_in: Arc<dyn Fn() -> Option<std::time::Duration> + Send + Sync>,
     /// How many copies of the scenario's people there are; without it as many as the rate needs.
     pub copies: Option<u32>,
+    /// Whether the server limits how often somebody may call (SEC-6), by the default bounds as far as is known: then it
+    /// takes more people to reach a rate.
+    pub is_limited: bool,
     /// Whether connections are kept from call to call, or each call has its own.
     pub connections_kept: bool,
     /// Tells the names of this process from those of every other. It holds no `-` and no `.`.
@@ -83,8 +87,23 @@ impl LoadConfig {
     #[must_use]
     pub fn population(&self) -> u32 {
         let wait = self.work.usual_wait.as_nanos() as f64 / 1e9;
-        let needed = self.rate.highest() / f64::from(self.shard.count) * (wait + CALL_LASTS);
+        let rate = self.rate.highest() / f64::from(self.shard.count);
+        let needed =
+            (rate * (wait + CALL_LASTS)).max(if self.is_limited { self.fewest_below_the_limit(rate) } else { 0.0 });
         self.copies.unwrap_or_else(|| (needed.ceil() as u32).clamp(POPULATION_MIN, POPULATION_MAX)).max(1)
+    }
+}
+
+impl LoadConfig {
+    /// How many it takes for nobody to ring the same people more often than their bucket allows (SEC-6), with half as many
+    /// again, since arrivals come unevenly.
+    fn fewest_below_the_limit(&self, rate: f64) -> f64 {
+        let bounds = Bounds::default();
+        let seconds = |span: Duration| span.as_nanos() as f64 / 1e9;
+        let lasts = seconds(self.warm_up) + seconds(self.duration);
+        let rings = bounds.rings_max as f64 + lasts / seconds(bounds.rings_refill);
+        let calls = bounds.invite_calls_max as f64 + lasts / seconds(bounds.invite_calls_refill);
+        rate * lasts / rings.min(calls) * 1.5
     }
 }
 

@@ -239,6 +239,7 @@ fn config(arguments: &Load, work: Work, server: &Server) -> Result<LoadConfig, F
         shard: arguments.shard,
         start_in: Arc::new(start_in),
         copies: arguments.population.map(u32::from),
+        is_limited: matches!(server, Server::Elsewhere(_)),
         connections_kept: arguments.connections == Connections::Kept,
         tag: tag(),
         oracle: OracleOptions { linearizability_every: arguments.linearizability, traces: arguments.traces.clone() },

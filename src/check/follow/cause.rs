@@ -112,9 +112,10 @@ pub(super) fn weigh(
                 }
             }
             Call::CancelInvitation { user_id_list, .. } => {
-                let withdrawn = told(EventName::InvitationRemoved)
-                    || told(EventName::InvitationCancelled)
-                    || told(EventName::InvitationRevokedByAdmin);
+                let withdrawn = revealed.deliveries.iter().any(|one| {
+                    let event = &history.deliveries[*one].event.event;
+                    belongs_to(call, history.user_id(caller), event)
+                });
                 // CAN-2, CAN-3: live, and the caller's own or the caller's to revoke, as far as is known.
                 let inside = room.has_member(history, caller, window) != Some(false);
                 let privileged = match room.role(caller) {
@@ -234,14 +235,21 @@ fn is_by_another(
 /// Whether an event may tell of what this call does.
 fn belongs_to(call: &Call, caller: &UserId, event: &Event) -> bool {
     let name = event.name();
+    let is_about_one_of =
+        |users: &[UserId]| event.invitation().is_some_and(|invitation| users.contains(&invitation.invitee.user_id));
     let is_about_caller = || event.invitation().is_none_or(|invitation| invitation.invitee.user_id == *caller);
     match call {
         Call::DestroyRoom { .. } => matches!(name, EventName::InvitationRevokedByAdmin | EventName::RoomDismissed),
-        Call::InviteUsers { .. } => matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded),
-        Call::CancelInvitation { .. } => matches!(
-            name,
-            EventName::InvitationCancelled | EventName::InvitationRevokedByAdmin | EventName::InvitationRemoved
-        ),
+        Call::InviteUsers { user_id_list, .. } => {
+            matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded) && is_about_one_of(user_id_list)
+        }
+        Call::CancelInvitation { user_id_list, .. } => {
+            let withdraws = matches!(
+                name,
+                EventName::InvitationCancelled | EventName::InvitationRevokedByAdmin | EventName::InvitationRemoved
+            );
+            withdraws && is_about_one_of(user_id_list)
+        }
         Call::Accept { .. } | Call::Reject { .. } => match event {
             Event::InvitationStatusChanged { invitation, .. } => {
                 invitation.status != InvitationStatus::Timeout && is_about_caller()
