@@ -5,8 +5,10 @@
 //! every run of every kind, one property a file. Each always-check says at which boundary it judges (TERM-4): a server on
 //! its wire, a device at its API, so that a client library that filters can't hide a server's fault.
 //!
-//! What this module does not do: it gives no verdict. A profile that declares a variant of a requirement drops findings
-//! by their [`Finding::requirements`]; that, known failures and snapshots come after it.
+//! Where the record leaves a requirement open, the reading is a parameter: [`judge_by`] and [`variants`].
+//!
+//! What this module does not do: it gives no verdict. A profile that waives a requirement drops findings by their
+//! [`Finding::requirements`]; that, known failures and snapshots come after it.
 
 mod answers;
 mod audience;
@@ -18,6 +20,7 @@ mod handled;
 mod history;
 pub mod linearizability;
 mod list_fold;
+mod losing_device;
 pub mod marks;
 mod matching;
 mod news;
@@ -33,11 +36,14 @@ mod results;
 mod revisions;
 mod ring_lifecycle;
 mod sessions;
+pub mod variants;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use self::follow::{Followed, Judged, Scene, Watcher};
 use self::history::History;
+use self::variants::Variants;
 
 use crate::plan::{DeviceIndex, Place, RequirementId};
 use crate::trace::Trace;
@@ -77,6 +83,8 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// How many more findings there were than [`FINDINGS_MAX`] of a check.
     pub left_out: usize,
+    /// Which requirements those name.
+    pub left_out_of: BTreeSet<Vec<RequirementId>>,
     /// What a check could not decide within its bounds: a run with such and no finding is inconclusive.
     pub undecided: Vec<String>,
 }
@@ -129,6 +137,7 @@ pub const CHECKS: &[AlwaysCheck] = &[
     ring_lifecycle::CHECK,
     handled::CHECK,
     one_outcome::CHECK,
+    losing_device::CHECK,
     deadlines::CHECK,
     payloads::CHECK,
     push_hints::CHECK,
@@ -163,11 +172,18 @@ impl<'t> Watcher<'t> for Panel {
 /// Holds a trace against its author's expectations and against the protocol.
 #[must_use]
 pub fn judge(trace: &Trace) -> Judgement {
-    let mut judgement = Judgement::default();
-    judgement.take(results::judge(trace));
-    judgement.take(expectations::judge(trace));
+    judge_by(trace, Variants::default())
+}
 
-    let history = History::of(trace);
+/// The same by other readings of some requirements. What an author expects by a requirement that is read otherwise is left
+/// to the always-checks, which know the reading.
+#[must_use]
+pub fn judge_by(trace: &Trace, variants: Variants) -> Judgement {
+    let mut judgement = Judgement::default();
+    judgement.take(results::judge(trace, variants));
+    judgement.take(expectations::judge(trace, variants));
+
+    let history = History::of(trace, variants);
     let mut panel = Panel(CHECKS.iter().map(|check| (check.begin)()).collect());
     let followed = follow::follow(&history, &mut panel);
     for check in &mut panel.0 {
@@ -209,6 +225,7 @@ impl Judgement {
 
     fn take(&mut self, findings: Findings) {
         self.left_out += findings.left_out;
+        self.left_out_of.extend(findings.left_out_of);
         self.findings.extend(findings.kept);
         self.undecided.extend(findings.undecided);
     }
@@ -219,17 +236,20 @@ impl Judgement {
 struct Findings {
     kept: Vec<Finding>,
     left_out: usize,
+    left_out_of: BTreeSet<Vec<RequirementId>>,
     /// See [`Judgement::undecided`].
     undecided: Vec<String>,
 }
 
 impl Findings {
-    /// Adds a finding; what it says is asked only if it will be kept.
+    /// Adds a finding. Of those that are not kept it is remembered what they break: a profile may waive it.
     fn add(&mut self, finding: impl FnOnce() -> Finding) {
+        let finding = finding();
         if self.kept.len() < FINDINGS_MAX {
-            self.kept.push(finding());
+            self.kept.push(finding);
         } else {
             self.left_out += 1;
+            self.left_out_of.insert(finding.requirements);
         }
     }
 }

@@ -19,6 +19,7 @@ mod rooms;
 mod sessions;
 mod store;
 mod time;
+pub mod variants;
 mod wire;
 
 use std::fmt;

@@ -3,6 +3,8 @@
 //! The module runs scenarios and says what came of each; how that looks, and what a terminal or a file is, is not its
 //! business. It reads no clock: the caller hands one in, for the timings alone.
 
+pub mod axes;
+pub mod capability;
 #[cfg(feature = "net")]
 pub mod conform;
 pub mod corpus;
@@ -19,14 +21,17 @@ pub mod shard;
 pub mod sweep;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::shard::Shard;
 use crate::check::marks::{self, EmptyClaim};
+use crate::check::variants::Variants;
 use crate::check::{self, Finding, non_interference};
 use crate::file::FileError;
 use crate::plan::{Place, Plan, RequirementId, Source, WorldName, compile};
+use crate::protocol::bounds::Bounds;
 use crate::scenario::{self, Scenario};
 use crate::seed::Seed;
 use crate::snapshot::{Comparison, Snapshot};
@@ -155,6 +160,12 @@ pub struct Recipe {
     pub snapshot_folder: Option<PathBuf>,
     /// Whether an outcome keeps its trace even when all is well.
     pub keep_traces: bool,
+    /// By which readings of what is left open a run may pass that does not pass strictly.
+    pub variants: Variants,
+    /// The bounds of the service, where a scenario wants no others.
+    pub bounds: Arc<Bounds>,
+    /// What is made of each plan. Snapshots and claims are of the scenario as it is.
+    pub combination: axes::Combination,
 }
 
 impl Default for Recipe {
@@ -169,6 +180,9 @@ impl Default for Recipe {
             snapshots: SnapshotMode::Compare { propose: false },
             snapshot_folder: None,
             keep_traces: false,
+            variants: Variants::default(),
+            bounds: Arc::default(),
+            combination: axes::Combination::default(),
         }
     }
 }
@@ -182,6 +196,8 @@ pub enum SnapshotMode {
         /// ever be told of it.
         propose: bool,
     },
+    /// They are compared where there is one: nobody has promised that there are.
+    CompareIfThere,
     /// They are recorded.
     Bless,
     /// They are left alone.
@@ -241,12 +257,18 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// How many more of the same kinds the checks found.
     pub findings_left_out: usize,
+    /// Which requirements those name.
+    pub findings_left_out_of: BTreeSet<Vec<RequirementId>>,
+    /// The variants without which it would not pass: of which requirement, and which.
+    pub permitted: Vec<(&'static str, &'static str)>,
     /// What it claims to show and did not come to.
     pub empty_claims: Vec<EmptyClaim>,
     /// What became of its snapshot.
     pub snapshot: SnapshotOutcome,
     /// What is wrong with the file or the harness, or why the run is unsupported, as text for people.
     pub problem: Option<Problem>,
+    /// Whether it is left out: the combination can't be brought about there, or what its author expects does not hold there.
+    pub is_left_out: bool,
     /// Why its failure is known, in the words of the list of known failures, if it is on that list.
     pub known: Option<String>,
     /// Who played devices in the reference's place, if anybody did.
@@ -326,9 +348,12 @@ impl Outcome {
             verdict: Verdict::Pass,
             findings: Vec::new(),
             findings_left_out: 0,
+            findings_left_out_of: BTreeSet::new(),
+            permitted: Vec::new(),
             empty_claims: Vec::new(),
             snapshot: SnapshotOutcome::NotCompared,
             problem: None,
+            is_left_out: false,
             known: None,
             played: Vec::new(),
             extent: Extent::default(),
@@ -374,8 +399,12 @@ pub fn run(target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) ->
 /// Runs a scenario with the nodes of a cast, which plays in the simulator alone.
 #[must_use]
 pub fn run_as(target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe, cast: &dyn Cast) -> Outcome {
-    let judged = guard::catch(|| match compile::compile(scenario, seed) {
-        Ok(plan) => run_plan(target, &Arc::new(plan), recipe, cast),
+    let judged = guard::catch(|| match compile::compile_for(scenario, seed, Bounds::clone(&recipe.bounds)) {
+        Ok(plan) => {
+            // What can't be brought about is left out before anybody is asked.
+            let plan = recipe.combination.of(&plan).unwrap_or(plan);
+            run_plan(target, &Arc::new(plan), recipe, cast)
+        }
         Err(diagnostics) => Ok(Outcome::broken(target, seed, Verdict::BadScenario, Problem::Scenario(diagnostics))),
     });
     match judged {
@@ -464,12 +493,18 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
     let mut outcome = Outcome { world: recipe.world, ..Outcome::planned(target, plan) };
     outcome.extent = Extent::of(&trace);
     outcome.trace_hash = Some(json::hash(&trace));
-    let judgement = check::judge(&trace);
+    let mut judgement = check::judge(&trace);
+    let is_strict = judgement.is_clean();
+    if !is_strict && recipe.variants != Variants::default() {
+        outcome.permitted = permitted(&judgement, recipe.variants);
+        judgement = check::judge_by(&trace, recipe.variants);
+    }
     outcome.findings = judgement.findings;
     outcome.findings.extend(told_apart);
     outcome.findings_left_out = judgement.left_out;
+    outcome.findings_left_out_of = judgement.left_out_of;
     let wrong = !outcome.findings.is_empty();
-    let own = plan.seed == OWN_SEED && recipe.world == WorldName::Sim;
+    let own = plan.seed == OWN_SEED && recipe.world == WorldName::Sim && recipe.combination.is_plain();
     if own && !plan.snapshot.none {
         outcome.snapshot = compare(target, &trace, recipe, wrong)?;
     }
@@ -479,7 +514,8 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
         SnapshotOutcome::New { .. } => ci,
         _ => false,
     };
-    if own {
+    if own && (is_strict || wrong) {
+        // What its author had in mind need not happen where the run is lawful by another reading.
         // As with its snapshot: what a scenario shows, it shows under its own seed. Others may deal luck out otherwise.
         outcome.empty_claims = marks::empty_claims(&trace);
     }
@@ -490,11 +526,25 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
         outcome.verdict = Verdict::Inconclusive;
         let words = |open| Problem::Words(open, Place::default());
         outcome.problem = judgement.undecided.into_iter().next().map(words);
+    } else if !is_strict {
+        outcome.verdict = Verdict::NonStrict;
+    }
+    if outcome.verdict != Verdict::NonStrict {
+        outcome.permitted.clear();
     }
     if recipe.keep_traces || !outcome.verdict.is_well() {
         outcome.trace = Some(Arc::new(trace));
     }
     Ok(outcome)
+}
+
+/// The variants that what was found strictly is about: those that it names, or any of them if it names none.
+fn permitted(strictly: &check::Judgement, variants: Variants) -> Vec<(&'static str, &'static str)> {
+    let declared: Vec<(&str, &str)> = variants.declared().into_iter().map(|(id, name, _)| (id, name)).collect();
+    let kept = strictly.findings.iter().flat_map(|finding| &finding.requirements);
+    let named: BTreeSet<&str> = kept.chain(strictly.left_out_of.iter().flatten()).map(|id| &*id.0).collect();
+    let of_them: Vec<(&str, &str)> = declared.iter().copied().filter(|(id, _)| named.contains(id)).collect();
+    if of_them.is_empty() { declared } else { of_them }
 }
 
 /// A run that a check calls wrong is never recorded or proposed: a snapshot says what somebody found to be right.
@@ -511,7 +561,10 @@ fn compare(target: &Target, trace: &Trace, recipe: &Recipe, wrong: bool) -> Resu
     };
     let comparison = snapshot.compare(&seen)?;
     Ok(match (comparison, recipe.snapshots) {
-        (Comparison::Same, SnapshotMode::Compare { propose: false } | SnapshotMode::Off) => SnapshotOutcome::Same,
+        (
+            Comparison::Same,
+            SnapshotMode::Compare { propose: false } | SnapshotMode::CompareIfThere | SnapshotMode::Off,
+        ) => SnapshotOutcome::Same,
         (Comparison::Same, _) => {
             snapshot.forget_pending()?;
             SnapshotOutcome::Same
@@ -520,6 +573,7 @@ fn compare(target: &Target, trace: &Trace, recipe: &Recipe, wrong: bool) -> Resu
             snapshot.record(title, &seen)?;
             SnapshotOutcome::Recorded { file: snapshot.file }
         }
+        (Comparison::New, SnapshotMode::CompareIfThere) => SnapshotOutcome::NotCompared,
         (Comparison::New, mode) => {
             SnapshotOutcome::New { pending: propose(mode == SnapshotMode::Compare { propose: true })? }
         }

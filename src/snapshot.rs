@@ -74,6 +74,24 @@ impl Snapshot {
         Ok(Self { file, source: with_slashes(&source) })
     }
 
+    /// The folder of the snapshots of an implementation: below the reference's own, under its name. `root` is what the user
+    /// named, a folder of scenarios or one file.
+    ///
+    /// # Errors
+    /// When the system doesn't know where we are.
+    pub fn folder_of(root: &Path, implementation: &str) -> Result<PathBuf, FileError> {
+        let root = absolute(root)?;
+        let scenarios = root.ancestors().find(|above| above.file_name() == Some(OsStr::new(SCENARIOS)));
+        let snapshots = match scenarios {
+            Some(scenarios) => scenarios.with_file_name(SNAPSHOTS),
+            None if root.is_dir() => root.join(SNAPSHOTS),
+            None => root.parent().unwrap_or(&root).join(SNAPSHOTS),
+        };
+        // Whoever names itself after a path above does not get there.
+        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
+        Ok(snapshots.join(implementation.chars().map(plain).collect::<String>()))
+    }
+
     /// Compares a text with the recorded one.
     ///
     /// # Errors

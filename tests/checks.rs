@@ -519,7 +519,7 @@ fn a_password_in_an_event_is_found() {
             let Event::InvitationAdded { room_info, .. } = &mut event.event else {
                 unreachable!("it was searched for")
             };
-            let info: &mut RoomInfo = Arc::make_mut(room_info);
+            let info: &mut RoomInfo = Arc::make_mut(room_info.as_mut().expect("list events have it"));
             info.password = "secret".into();
         });
     });

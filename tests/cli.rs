@@ -1,33 +1,21 @@
 //! The command as users meet it: what it writes, what it leaves behind, and its exit codes.
 #![cfg(feature = "cli")]
 
+#[path = "support/folder.rs"]
+mod folder;
+
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A folder for one test, gone after it.
-struct Folder(PathBuf);
+use folder::{Folder, GOOD};
 
 impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     /// With one scenario that is well, `scenarios/a.yaml`.
     fn with_a_call(name: &str) -> Self {
         let folder = Self::new(name);
         folder.write("scenarios/a.yaml", GOOD);
         folder
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.0.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
     }
 
     fn has(&self, path: &str) -> bool {
@@ -59,27 +47,6 @@ impl Folder {
         }
     }
 }
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-const GOOD: &str = "version: 1
-title: A call.
-covers: [INV-3]
-tags: [basics]
-users:
-  alice: {devices: [web]}
-  bob: {devices: [phone]}
-rooms:
-  r1: {owner: alice, members: [alice.web]}
-steps:
-  - device: alice.web
-    inviteUsers: {roomId: r1, userIdList: [bob], timeout: 60, extensionInfo: a-secret}
-    returns: {bob: kSuccess}
-";
 
 fn bad() -> String {
     GOOD.replace("kSuccess", "kAlreadyInConference")

@@ -287,6 +287,9 @@ fn smoke_says_what_works_and_what_comes_next() {
     let text = stdout(&some);
     assert_eq!(some.status.code(), Some(1), "{text}");
     assert!(text.contains("4. an invitation arrives: yes") && text.contains("5. it is accepted: no"), "{text}");
+    // One cause, and not all that follows from it.
+    assert_eq!(text.matches("\nerror: ").count(), 1, "{text}");
+    assert!(text.contains("may follow from it"), "{text}");
     let none = convoke(&["smoke", "--server", "cat", "--patience", "2"]);
     let text = stdout(&none);
     assert_eq!(none.status.code(), Some(3), "{text}");
@@ -398,4 +401,96 @@ fn a_library_that_is_not_the_same_twice_is_told() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("not deterministic: two runs with the same seed part at moment"), "{text}");
+}
+
+/// A profile of this content, in a folder of its own.
+fn profile(name: &str, content: &str) -> String {
+    let file = folder("profiles").join(format!("{name}.yaml"));
+    std::fs::write(&file, format!("version: 1\nname: {name}\n{content}\n")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_declared_variant_is_judged_and_not_passed_over() {
+    // The reference, except that its list events have no roomId.
+    let server = format!("{} | sed -u 's/\"roomId\":\"[^\"]*\",\"roomInfo\":{{/\"roomInfo\":{{/g'", reference("core"));
+    let strictly = conform(&server, &["scenarios/revoke"]);
+    let text = stdout(&strictly);
+    assert_eq!(strictly.status.code(), Some(1), "{text}");
+    assert!(text.contains("roomId is missing (EVT-2)"), "{text}");
+
+    let declared = profile("room-info", "variants: {EVT-2: room-info}");
+    let output = conform(&server, &["--profile", &declared, "scenarios/revoke"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("non-strict") && text.contains("EVT-2 room-info"), "{text}");
+
+    let other = profile("room-id", "variants: {EVT-2: room-id}");
+    let output = conform(&server, &["--profile", &other, "scenarios/revoke"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+}
+
+#[test]
+fn what_is_lacked_or_fixed_otherwise_is_unsupported_with_the_reason() {
+    let mine = profile("mine", "bounds: {page_default: 10, ids_max: 60}\nlacks: {passwords: rooms have none}");
+    let output =
+        conform(&reference("core"), &["--profile", &mine, "--once", "-v", "scenarios/lists", "scenarios/rooms"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("it needs `passwords`, which the implementation lacks: rooms have none"), "{text}");
+    assert!(text.contains("which the profile fixes at 10"), "{text}");
+}
+
+#[test]
+fn combinations_of_axes_have_names_like_paths() {
+    let axes = ["--axis", "devices=1,2", "--axis", "network=as-is,slow", "--once"];
+    let output = conform(&reference("core"), &[&axes[..], &["--format", "json", "scenarios/revoke"]].concat());
+    let paths: Vec<String> = outcomes(&output).into_iter().map(|(path, ..)| path).collect();
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    for combination in ["devices=1/network=as-is", "devices=2/network=as-is", "devices=2/network=slow"] {
+        let behind = format!(".yaml/{combination}");
+        assert!(paths.iter().any(|path| path.ends_with(&behind)), "{combination}: {paths:#?}");
+    }
+    // A filter is held against the whole name, and so are the patterns of known failures.
+    let list = folder("axes").join("known.yaml");
+    let text = "version: 1\nflaky: [{scenario: 'revoke/**/network=slow', why: a test}]\n";
+    std::fs::write(&list, text).unwrap();
+    let known = ["--known-failures", list.to_str().unwrap(), "--filter", "devices=2/network=slow", "scenarios/revoke"];
+    let output = conform(&deaf(), &[&axes[..], &known[..]].concat());
+    let told = stdout(&output);
+    assert!(told.contains("known failure") && !told.contains("devices=1"), "{told}");
+    let output = conform("true", &["--axis", "devices=9"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it has 1, 2, 3"), "{output:?}");
+}
+
+#[test]
+fn an_implementation_has_snapshots_of_its_own() {
+    let folder = folder("snapshots");
+    let scenarios = folder.join("scenarios");
+    std::fs::create_dir_all(&scenarios).unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/lists/empty-list-is-a-success.yaml");
+    std::fs::copy(from, scenarios.join("empty.yaml")).unwrap();
+    let scenarios = scenarios.to_str().unwrap();
+    let snapshot = folder.join("snapshots/convoke-reference/empty.snap");
+
+    let blessed = conform(&reference("core"), &["--bless", scenarios]);
+    assert_eq!(blessed.status.code(), Some(0), "{}", stdout(&blessed));
+    let recorded = std::fs::read_to_string(&snapshot).expect("it was recorded");
+    let same = conform(&reference("core"), &["--format", "json", scenarios]);
+    let report: Value = serde_json::from_slice(&same.stdout).unwrap();
+    assert_eq!(report["scenarios"][0]["snapshot"]["state"], "same", "{report:#}");
+
+    std::fs::write(&snapshot, recorded.replace("getInvitationList", "getAnotherList")).unwrap();
+    let differs = conform(&reference("core"), &[scenarios]);
+    let text = stdout(&differs);
+    assert_eq!(differs.status.code(), Some(1), "{text}");
+    assert!(text.contains("the snapshot differs") && text.contains("getAnotherList"), "{text}");
+
+    // What is not recorded is not missed, unless the folder is named.
+    std::fs::remove_file(&snapshot).unwrap();
+    assert_eq!(conform(&reference("core"), &[scenarios]).status.code(), Some(0));
+    let named = folder.join("snapshots/convoke-reference");
+    let missed = conform(&reference("core"), &["--snapshots", named.to_str().unwrap(), scenarios]);
+    assert_eq!(missed.status.code(), Some(1), "{}", stdout(&missed));
 }

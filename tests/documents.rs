@@ -7,24 +7,33 @@ use std::fs;
 use std::path::Path;
 use std::sync::Once;
 
+use convoke::check::variants;
 use convoke::protocol::message::{ClientMessage, Content, ServerMessage};
 use convoke::protocol::vocabulary::{EventName, OperationName};
 use convoke::protocol::{bounds, codec, requirements, vocabulary};
+use convoke::run::profile::Profile;
+use convoke::run::{axes, capability};
 use serde_json::{Map, Value, json};
 
 /// The name of a generated part, and what generates it.
 type Part = (&'static str, fn() -> String);
 
 /// Each document with its generated parts.
-const GENERATED: &[(&str, &[Part])] = &[(
-    "docs/PROTOCOL.md",
-    &[
-        ("requirements", requirements::markdown),
-        ("bounds", bounds::markdown),
-        ("enumerations", vocabulary::enumerations_markdown),
-        ("errors", vocabulary::errors_markdown),
-    ],
-)];
+const GENERATED: &[(&str, &[Part])] = &[
+    (
+        "docs/PROTOCOL.md",
+        &[
+            ("requirements", requirements::markdown),
+            ("bounds", bounds::markdown),
+            ("enumerations", vocabulary::enumerations_markdown),
+            ("errors", vocabulary::errors_markdown),
+        ],
+    ),
+    (
+        "docs/IMPLEMENTATIONS.md",
+        &[("variants", variants::markdown), ("capabilities", capability::markdown), ("axes", axes::markdown)],
+    ),
+];
 
 #[test]
 fn generated_parts_are_fresh() {
@@ -71,6 +80,18 @@ fn protocol() -> String {
 fn blocks<'a>(text: &'a str, info: &str) -> Vec<&'a str> {
     let fence = format!("```{info}\n");
     text.split(fence.as_str()).skip(1).map(|rest| rest.split_once("```").expect("the block ends").0).collect()
+}
+
+#[test]
+fn the_profile_of_the_page_is_one_with_everything_in_it() {
+    let text = document("docs/IMPLEMENTATIONS.md");
+    let example = blocks(&text, "yaml profile");
+    let file = std::env::temp_dir().join(format!("convoke-documents-{}.yaml", std::process::id()));
+    fs::write(&file, example[0]).expect("it can be written");
+    let profile = Profile::find(&file.to_string_lossy()).unwrap_or_else(|error| panic!("{error}"));
+    fs::remove_file(&file).expect("it was there");
+    assert!(!profile.waived.is_empty() && !profile.fixed.is_empty() && !profile.lacks.is_empty());
+    assert_ne!(profile.variants, variants::Variants::default());
 }
 
 #[test]

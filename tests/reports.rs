@@ -3,24 +3,19 @@
 //! `CONVOKE_REGENERATE=1 cargo test --test reports` writes the schema anew.
 #![cfg(feature = "cli")]
 
+#[path = "support/folder.rs"]
+mod folder;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+use folder::{Folder, GOOD};
 
 use convoke::report::result::{self, RunResult};
 use serde_json::Value;
 
-/// A folder for one test, gone after it.
-struct Folder(PathBuf);
-
 impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("reports-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
     /// With a scenario that is well, one whose author expects something else, one that is none, and one that claims what
     /// does not happen.
     fn with_all_kinds(name: &str) -> Self {
@@ -31,12 +26,6 @@ impl Folder {
         folder.write("scenarios/none.yaml", "nonsense");
         folder.write("scenarios/VERSION", "2026.1\n");
         folder
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.0.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
     }
 
     fn read(&self, path: &str) -> String {
@@ -72,26 +61,6 @@ impl Folder {
         assert!(error.contains(words), "convoke {arguments}: no `{words}` in\n{error}");
     }
 }
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-const GOOD: &str = "version: 1
-title: A call.
-covers: [INV-3]
-users:
-  alice: {devices: [web]}
-  bob: {devices: [phone]}
-rooms:
-  r1: {owner: alice, members: [alice.web]}
-steps:
-  - device: alice.web
-    inviteUsers: {roomId: r1, userIdList: [bob], timeout: 60, extensionInfo: a-secret}
-    returns: {bob: kSuccess}
-";
 
 #[test]
 fn the_schema_is_fresh() {

@@ -4,7 +4,8 @@
 
 use super::follow::{Attempt, Change, Outcome, Scene};
 use super::history::{SessionNo, Sure, UserNo};
-use crate::protocol::vocabulary::EventName;
+use super::variants::{CalledAgain, InviterDevices, Revoked, Variants};
+use crate::protocol::vocabulary::{EventName, InvitationStatus};
 
 /// One event that one session is to hear.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +46,22 @@ impl<'t> Audience<'_, '_, 't> {
             Change::Began { attempt } => {
                 let invitee = self.attempt(attempt).invitee;
                 self.user(EventName::ReceiveInvitation, invitee, attempt, true);
-                self.members(EventName::InvitationAdded, Some(attempt), None);
+                // EVT-3: once for every code 0, or, where that is declared, as a change of an entry that is there.
+                let told_anew = match self.variants().called_again {
+                    CalledAgain::Added => Some(true),
+                    CalledAgain::StatusChanged => {
+                        self.scene.before.status(invitee).map(|status| status == InvitationStatus::None)
+                    }
+                };
+                let from = self.due.len();
+                if told_anew != Some(false) {
+                    self.members(EventName::InvitationAdded, Some(attempt), None);
+                }
+                if told_anew != Some(true) {
+                    self.members(EventName::InvitationStatusChanged, Some(attempt), None);
+                }
+                // Where it is not known whether there was an entry, either may come.
+                self.due[from..].iter_mut().for_each(|due| due.must &= told_anew.is_some());
             }
             Change::Removed { attempt, surely } => {
                 let from = self.due.len();
@@ -84,7 +100,8 @@ impl<'t> Audience<'_, '_, 't> {
                     Outcome::Revoked => {
                         self.user(EventName::InvitationRevokedByAdmin, invitee, attempt, true);
                         // REV-2: the inviter too, unless it is the operator.
-                        if !known || inviter != end.operator {
+                        let is_told = self.variants().revoked == Revoked::InviteeAndInviter;
+                        if is_told && (!known || inviter != end.operator) {
                             self.inviter(EventName::InvitationRevokedByAdmin, inviter, attempt, known);
                         }
                         // REV-3: but on dissolution no list event.
@@ -116,11 +133,28 @@ impl<'t> Audience<'_, '_, 't> {
         }
     }
 
-    /// EVT-7: all online devices of the inviter, in the room or not.
+    /// EVT-7: all online devices of the inviter, in the room or not; or, where that is declared, its member device.
     fn inviter(&mut self, event: EventName, inviter: Option<UserNo>, attempt: usize, must: bool) {
-        if let Some(inviter) = inviter {
-            self.user(event, inviter, attempt, must);
+        let Some(inviter) = inviter else { return };
+        if self.variants().inviter_devices == InviterDevices::All {
+            return self.user(event, inviter, attempt, must);
         }
+        let room = self.scene.before;
+        match room.members.get(&inviter) {
+            Some(member) if member.since >= room.certain_from => {
+                if let Some(session) = member.session {
+                    self.session(event, session, Some(attempt), must);
+                } else {
+                    self.user(event, inviter, attempt, false);
+                }
+            }
+            None if room.is_complete() => {}
+            _ => self.user(event, inviter, attempt, false),
+        }
+    }
+
+    fn variants(&self) -> Variants {
+        self.scene.history.variants
     }
 
     /// The member devices before the commit, but for one user's.

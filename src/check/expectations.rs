@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::final_lists::{self, Traversal};
 use super::matching::{asks_nothing, differences, matches, phrase, pretty, restricted};
+use super::variants::Variants;
 use super::{Difference, Finding, Findings};
 use crate::plan::{DeviceIndex, EventPattern, Expectation, Expected, Order, Place, Sighting};
 use crate::protocol::vocabulary::RoomId;
@@ -24,7 +25,7 @@ use body::{Body, Hearing};
 const NAME: &str = "expectations";
 
 /// Judges every expectation of the plan.
-pub(super) fn judge(trace: &Trace) -> Findings {
+pub(super) fn judge(trace: &Trace, variants: Variants) -> Findings {
     let mut findings = Findings::default();
     if trace.plan.expectations.is_empty() {
         return findings;
@@ -32,7 +33,8 @@ pub(super) fn judge(trace: &Trace) -> Findings {
     let body = Body::of(trace);
     let lists = final_lists::gather(trace);
     for expectation in &trace.plan.expectations {
-        Judge { trace, body: &body, lists: &lists, expectation, findings: &mut findings }.judge();
+        let Some(expectation) = variants.expectation(expectation) else { continue };
+        Judge { trace, body: &body, lists: &lists, expectation: &expectation, findings: &mut findings }.judge();
     }
     findings
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
+use super::variants::Variants;
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
@@ -240,6 +241,8 @@ pub(super) struct Revealed {
 #[derive(Debug)]
 pub(super) struct History<'t> {
     pub(super) trace: &'t Trace,
+    /// By which readings the run is judged.
+    pub(super) variants: Variants,
     users: IndexSet<&'t UserId, FxBuildHasher>,
     user_of: Vec<UserNo>,
     pub(super) sessions: Vec<Session>,
@@ -264,8 +267,8 @@ pub(super) struct History<'t> {
 }
 
 impl<'t> History<'t> {
-    pub(super) fn of(trace: &'t Trace) -> Self {
-        reader::Reader::new(trace).read()
+    pub(super) fn of(trace: &'t Trace, variants: Variants) -> Self {
+        Self { variants, ..reader::Reader::new(trace).read() }
     }
 
     pub(super) fn plan(&self) -> &'t Plan {

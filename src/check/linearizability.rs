@@ -37,6 +37,7 @@ pub use self::gather::from_trace;
 pub use self::standing::Standing;
 
 use super::follow::Followed;
+use super::variants::Variants;
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::protocol::bounds::Bounds;
 use crate::protocol::vocabulary::{DeviceId, ErrorCode, InvitationCode, InvitationStatus, RoomId, UserId};
@@ -57,7 +58,7 @@ struct Order;
 
 impl Check for Order {
     fn finish(&mut self, history: &super::history::History<'_>, _: &Followed<'_>) -> Findings {
-        judge(history.trace, EXPLORED_MAX)
+        judge(history.trace, history.variants, EXPLORED_MAX)
     }
 }
 
@@ -73,6 +74,8 @@ pub struct History {
     pub invitee: UserId,
     /// The bounds that the service keeps.
     pub bounds: Bounds,
+    /// How it reads what is left open.
+    pub variants: Variants,
     /// What was asked, in the order of the calls.
     pub operations: Vec<Operation>,
     /// What was heard, in order.
@@ -286,7 +289,7 @@ pub fn explain(histories: &[History], explored_max: usize) -> Vec<Verdict> {
 }
 
 /// Judges a trace of which nothing but the API is known; others are judged by what their server says.
-fn judge(trace: &Trace, explored_max: usize) -> Findings {
+fn judge(trace: &Trace, variants: Variants, explored_max: usize) -> Findings {
     let mut findings = Findings::default();
     let shows_the_server = trace
         .moments
@@ -295,7 +298,8 @@ fn judge(trace: &Trace, explored_max: usize) -> Findings {
     if shows_the_server {
         return findings;
     }
-    let histories = from_trace(trace);
+    let of_variants = |history| History { variants, ..history };
+    let histories: Vec<History> = from_trace(trace).into_iter().map(of_variants).collect();
     for (history, verdict) in histories.iter().zip(explain(&histories, explored_max)) {
         let (room, invitee) = (&history.room, &history.invitee);
         match verdict {

@@ -8,6 +8,7 @@ use self::traversals::Traversals;
 use super::final_lists;
 use super::follow::{Followed, Judged, Room};
 use super::history::{Ask, History};
+use super::variants::OutsidersList;
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, InvitationPage, ListItem, Reply};
@@ -147,7 +148,8 @@ impl<'t> Page<'_, '_, 't> {
         let Some(when) = self.judged.ask.span() else { return };
         let caller = history.user_of(self.judged.ask.device);
         let is_listed = |user: &UserId| self.page.invitation_list.iter().any(|i| i.invitation.invitee.user_id == *user);
-        match self.room().has_member(history, caller, when) {
+        let outsiders_see_all = history.variants.outsiders_list == OutsidersList::Whole;
+        match self.room().has_member(history, caller, when).map(|inside| inside || outsiders_see_all) {
             Some(true) => {
                 let listed: indexmap::IndexSet<&UserId, rustc_hash::FxBuildHasher> =
                     self.page.invitation_list.iter().map(|item| &item.invitation.invitee.user_id).collect();

@@ -3,6 +3,7 @@
 
 use super::follow::{Attempt, Followed, Judged, Outcome};
 use super::history::{History, Map};
+use super::variants::LosingDevice;
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::Call;
@@ -43,6 +44,9 @@ impl Check for OneOutcome {
         let Some(end) = attempt.ends.first() else { return };
         let (requirement, why) = match (end.how, end.by) {
             (Outcome::Accepted | Outcome::Rejected, Some(winner)) if winner != ask.device => {
+                if history.variants.losing_device == LosingDevice::Success {
+                    return;
+                }
                 ("DEV-3", format!("{} had answered it already", history.plan().device(winner).name))
             }
             (Outcome::Accepted | Outcome::Rejected, Some(_)) if end.how != outcome => {

@@ -3,6 +3,7 @@
 
 use super::follow::{Change, Followed, Judged, Outcome, Scene};
 use super::history::{Ask, Delivery, History};
+use super::variants::{GoneStatus, ListPayload};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
@@ -113,11 +114,43 @@ impl Payload<'_, '_, '_> {
         })
     }
 
+    /// The status that the event must show, where it is known.
+    fn status(&self) -> Option<InvitationStatus> {
+        let name = self.delivery.event.event.name();
+        let expected = status_of(name);
+        if expected == Some(InvitationStatus::None) && self.scene.history.variants.gone_status == GoneStatus::Last {
+            // What is withdrawn was pending. Whoever enters leaves the list from what it was, or has accepted by entering.
+            let invitee = self.delivery.invitee?;
+            return match (name, self.end()) {
+                (EventName::InvitationRemoved, Some((Outcome::Accepted, _))) => Some(InvitationStatus::Accepted),
+                (EventName::InvitationRemoved, None) => {
+                    self.scene.before.status(invitee).filter(|status| *status != InvitationStatus::None)
+                }
+                _ => Some(InvitationStatus::Pending),
+            };
+        }
+        expected.or_else(|| self.end().map(|(how, _)| how.status())).or_else(|| {
+            // EVT-3, where a second call is told as a change.
+            let began = |change: &Change| matches!(change, Change::Began { attempt } if Some(self.scene.attempts[*attempt].invitee) == self.delivery.invitee);
+            self.scene.changes.iter().any(began).then_some(InvitationStatus::Pending)
+        })
+    }
+
     fn room(&mut self) {
         let event = &self.delivery.event.event;
         let (room, before) = (event.room_id(), self.scene.before);
         if let (Some(expected), Some(room)) = (before.id, room) {
             self.compare(&["EVT-1", "ROOM-2"], "roomId", expected, room);
+        }
+        if let Some((room_id, room_info)) = event.named_by() {
+            let wanted = match self.scene.history.variants.list_payload {
+                ListPayload::Both => [("roomId", !room_id), ("roomInfo", !room_info)],
+                ListPayload::RoomInfo => [("roomId", false), ("roomInfo", !room_info)],
+                ListPayload::RoomId => [("roomId", !room_id), ("roomInfo", false)],
+            };
+            for (field, _) in wanted.into_iter().filter(|(_, is_missing)| *is_missing) {
+                self.wrong(&["EVT-2"], &format!("{field} is missing"), None);
+            }
         }
         let Some(info) = event.room_info() else { return };
         if let Some(room) = room {
@@ -148,10 +181,8 @@ impl Payload<'_, '_, '_> {
     fn invitation(&mut self) {
         let event = &self.delivery.event.event;
         let Some(invitation) = event.invitation() else { return };
-        if let Some(expected) = status_of(event.name()) {
+        if let Some(expected) = self.status() {
             self.compare(&["EVT-6"], "invitation.status", &expected.name(), &invitation.status.name());
-        } else if let Some((how, _)) = self.end() {
-            self.compare(&["EVT-6"], "invitation.status", &how.status().name(), &invitation.status.name());
         }
         let Some(invitee) = self.delivery.invitee else {
             self.wrong(&["ORD-5"], "its stamp names no attempt", None);

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value;
 
 use super::matching::{asks_nothing, code_differences, differences, matches, phrase, pretty, restricted};
+use super::variants::Variants;
 use super::{Difference, Finding, Findings};
 use crate::plan::{Action, DeviceIndex, ExpectedOutcome, ExpectedResult, Step, Trigger, When};
 use crate::protocol::call::{CallNo, Reply};
@@ -19,7 +20,7 @@ use crate::trace::{Moment, Occurrence, Stage, Trace};
 const NAME: &str = "results";
 
 /// Judges every step of the plan.
-pub(super) fn judge(trace: &Trace) -> Findings {
+pub(super) fn judge(trace: &Trace, variants: Variants) -> Findings {
     let mut findings = Findings::default();
     if trace.plan.steps.is_empty() {
         return findings;
@@ -34,6 +35,9 @@ pub(super) fn judge(trace: &Trace) -> Findings {
             Action::Call { devices, expected, .. } | Action::Send { devices, expected, .. } => (devices, expected),
             _ => continue,
         };
+        if !variants.result_holds(&step.action, expected) {
+            continue;
+        }
         for device in devices {
             let asked = record.asked.get(&(number, *device));
             judge_result(trace, &record, number, *device, asked, expected, &mut findings);

@@ -6,6 +6,7 @@
 
 use super::follow::{Attempt, Change, Followed, Judged, Outcome, Room, Scene};
 use super::history::{Ask, History, Map, SessionNo, Span};
+use super::variants::LosingDevice;
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::{AttemptRef, Call, Reply};
 use crate::protocol::vocabulary::{
@@ -194,6 +195,8 @@ impl Revisions {
             }
             // DEV-3: an answered attempt is remembered while the entry shows it, and for the answer memory.
             ErrorCode::REQUEST_ID_INVALID => answered
+                // Where a variant is declared, what the losing device gets is for `losing_device` to say.
+                .filter(|end| history.variants.losing_device == LosingDevice::Conflict || end.by == Some(ask.device))
                 .filter(|end| {
                     let shown = newest
                         && matches!(room.status(caller), Some(InvitationStatus::Accepted | InvitationStatus::Rejected));

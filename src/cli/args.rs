@@ -243,9 +243,19 @@ pub(super) struct Conform {
     /// What can't be played is a failure, too
     #[arg(long)]
     pub(super) strict: bool,
-    /// Compare with the snapshots in this folder, which are those of the implementation
+    /// Where the snapshots of the implementation are [default: its own folder in `snapshots` beside `scenarios`, if it is
+    /// there]
     #[arg(long, value_name = "DIR")]
     pub(super) snapshots: Option<PathBuf>,
+    /// Record what happens as its snapshots, where no check finds anything
+    #[arg(long)]
+    pub(super) bless: bool,
+    /// Play each scenario with other values of an axis, too: devices, roles, timeouts or network; such as devices=1,2
+    #[arg(long, value_name = "AXIS[=VALUES]")]
+    pub(super) axis: Vec<String>,
+    /// Of all combinations of the axes only so many that every two values come together once
+    #[arg(long, requires = "axis")]
+    pub(super) pairwise: bool,
     /// The list of what fails and is known to; a file that is not there is an empty list
     #[arg(long, value_name = "FILE")]
     pub(super) known_failures: Option<PathBuf>,

@@ -12,9 +12,10 @@ use super::{Ending, Failure, libraries};
 use crate::implementation::{Contract, Fault, HelloAnswer, ProcessSpec, Storage, Talks, end_all_processes};
 use crate::plan::WorldName;
 use crate::protocol::requirements;
-use crate::report::result::{self, About, Builder, Implementation, Waived};
+use crate::report::result::{self, About, Builder, Implementation};
 use crate::report::summary::Summary;
 use crate::report::terminal;
+use crate::run::axes::{self, Combination, NoChoice};
 use crate::run::conform::Subject;
 use crate::run::corpus::{self, Corpus};
 use crate::run::known::{KnownError, KnownFailures};
@@ -24,6 +25,7 @@ use crate::run::sweep::{News, Sweep, sweep_with};
 use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, Verdict};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
+use crate::snapshot::Snapshot;
 use crate::world;
 
 impl From<ProfileError> for Failure {
@@ -48,17 +50,19 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     arguments.reports.check()?;
     let clock = stopwatch();
     let all = corpus::find(&arguments.which.paths)?;
-    let targets = chosen(all.clone(), &arguments.which)?;
+    let combinations = combinations(arguments)?;
+    let has_axes = !arguments.axis.is_empty();
+    // With axes it is the combination's name that is filtered.
+    let targets = if has_axes { all.clone() } else { chosen(all.clone(), &arguments.which)? };
     let profile = Profile::find(&arguments.profile)?;
     let mut known = arguments.known_failures.as_deref().map(KnownFailures::read).transpose()?;
     let choice = Choice::of(arguments)?;
     end_with_us()?;
     let subject = Tested::find(arguments, profile)?;
-    let recipe = recipe(arguments);
+    let recipe = recipe(arguments, &targets, &subject)?;
     let wanted = |scenario: &Scenario| choice.takes(scenario);
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &wanted };
-    let play = |target: &_, scenario: &_, seed| subject.play(target, scenario, seed, &recipe);
     let mut summary = Summary::default();
     let mut result = match arguments.reports.need_result() {
         true => Some(Builder::new(about(&subject, &recipe, corpus::identity(&all)?))),
@@ -66,22 +70,40 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     };
     let mut problem = None;
     let mut progress = Progress::new();
-    sweep_with(&targets, &recipe, &how, &play, |news| match news {
-        News::Runs(done, all) => progress.advance(done, all, clock()),
-        News::Finished(mut outcome) => {
-            if let Some(known) = &mut known {
-                known.look_at(&mut outcome);
+    let mut left_out = 0_u64;
+    let mut stopped = false;
+    for combination in combinations {
+        let recipe = Recipe { combination, ..recipe.clone() };
+        let targets: Vec<Target> = match &arguments.which.filter {
+            Some(filter) if has_axes => {
+                let is_wanted = |target: &&Target| format!("{}/{}", target.name(), recipe.combination).contains(filter);
+                targets.iter().filter(is_wanted).cloned().collect()
             }
-            let repeat = repeat(arguments, &outcome);
-            summary.add_repeated_by(&outcome, &repeat);
-            if problem.is_none() {
-                problem = progress.aside(|| tell(&outcome, &repeat, &subject, arguments, output)).err();
-            }
-            if let Some(result) = &mut result {
-                result.add(&outcome, repeat);
-            }
+            _ => targets.clone(),
+        };
+        if stopped || targets.is_empty() {
+            continue;
         }
-    });
+        let play = |target: &_, scenario: &_, seed| subject.play(target, scenario, seed, &recipe);
+        sweep_with(&targets, &recipe, &how, &play, |news| match news {
+            News::Runs(done, all) => progress.advance(done, all, clock()),
+            News::Finished(outcome) if outcome.is_left_out => left_out += 1,
+            News::Finished(mut outcome) => {
+                stopped |= arguments.fail_fast && !outcome.verdict.is_well();
+                if let Some(known) = &mut known {
+                    known.look_at(&mut outcome);
+                }
+                let repeat = repeat(arguments, &outcome, &recipe);
+                summary.add_repeated_by(&outcome, &repeat);
+                if problem.is_none() {
+                    problem = progress.aside(|| tell(&outcome, &repeat, &subject, arguments, output)).err();
+                }
+                if let Some(result) = &mut result {
+                    result.add(&outcome, repeat);
+                }
+            }
+        });
+    }
     progress.end();
     summary.wall = clock();
     let closed = subject.close();
@@ -95,6 +117,10 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     }
     if arguments.reports.format == ReportFormat::Human {
         output.write(&format!("{}\n", subject.introduction()))?;
+        if left_out > 0 {
+            let words = "are left out: they change nothing there, or what the author expects does not hold there";
+            output.write(&format!("{left_out} combinations {words}\n"))?;
+        }
         output.write(&terminal::summary(&summary, recipe.seed.0, output.page))?;
     }
     if let Some(result) = &result {
@@ -155,34 +181,44 @@ fn tell_known(known: &KnownFailures, is_whole: bool, arguments: &Conform, output
     stale.len()
 }
 
-fn recipe(arguments: &Conform) -> Recipe {
-    let snapshots = match arguments.snapshots {
-        Some(_) => SnapshotMode::Compare { propose: false },
-        None => SnapshotMode::Off,
+/// The combinations of the axes that were asked for: one that leaves everything as it is, if none was.
+fn combinations(arguments: &Conform) -> Result<Vec<Combination>, Failure> {
+    let usage = |error: NoChoice| Failure::Usage(error.to_string());
+    let choices =
+        arguments.axis.iter().map(|text| axes::Choice::read(text)).collect::<Result<_, _>>().map_err(usage)?;
+    axes::combinations(choices, arguments.pairwise).map_err(usage)
+}
+
+/// Where the snapshots are, and what happens to them: those in a folder that the user names must be there, those in the
+/// implementation's own folder may be.
+fn recipe(arguments: &Conform, targets: &[Target], subject: &Tested) -> Result<Recipe, Failure> {
+    let (snapshots, folder) = match (&arguments.snapshots, targets.first()) {
+        (Some(named), _) => (SnapshotMode::Compare { propose: false }, Some(named.clone())),
+        (None, Some(first)) => {
+            let folder = Snapshot::folder_of(&first.root, &subject.identity().0)?;
+            let mode = if folder.is_dir() { SnapshotMode::CompareIfThere } else { SnapshotMode::Off };
+            (mode, Some(folder))
+        }
+        (None, None) => (SnapshotMode::Off, None),
     };
-    Recipe {
+    let snapshots = if arguments.bless { SnapshotMode::Bless } else { snapshots };
+    Ok(Recipe {
         seed: arguments.seed.unwrap_or(OWN_SEED),
         seeds: arguments.seeds.get(),
         snapshots,
-        snapshot_folder: arguments.snapshots.clone(),
+        snapshot_folder: folder,
         keep_traces: arguments.reports.need_result(),
         ..Recipe::default()
-    }
+    })
 }
 
 fn about(subject: &Tested, recipe: &Recipe, corpus: Corpus) -> About {
     let (name, version, contract) = subject.identity();
-    let waived = subject.profile().waived.iter();
     About {
         command: "conform",
         corpus,
         implementation: Implementation { name, version: Some(version), contract: Some(contract.to_owned()) },
-        profile: result::Profile {
-            name: subject.profile().name.clone(),
-            waived: waived
-                .map(|(id, instead)| Waived { requirement: id.clone(), instead: Some(instead.clone()) })
-                .collect(),
-        },
+        profile: result::Profile::from(subject.profile()),
         worlds: vec![WorldName::Sim],
         seed: recipe.seed,
         seeds: recipe.seeds,
@@ -190,17 +226,22 @@ fn about(subject: &Tested, recipe: &Recipe, corpus: Corpus) -> About {
 }
 
 /// The command that shows an outcome again.
-fn repeat(arguments: &Conform, outcome: &Outcome) -> String {
+fn repeat(arguments: &Conform, outcome: &Outcome, recipe: &Recipe) -> String {
     let server = arguments.server.iter().map(|command| ("--server", command));
     let devices = arguments.device.iter().map(|command| ("--device", command));
     let mut repeat = "convoke conform".to_owned();
     for (name, command) in server.chain(devices) {
         let _ = write!(repeat, " {name} {}", terminal::shell_word(command));
     }
-    let _ = write!(repeat, " {} --seed {}", terminal::shell_word(&outcome.path), outcome.seed);
+    // Behind the file stands the combination, which has arguments of its own.
+    let combination = recipe.combination.to_string();
+    let file = outcome.path.strip_suffix(&combination).filter(|_| !combination.is_empty());
+    let file = file.map_or(outcome.path.as_str(), |file| file.trim_end_matches('/'));
+    let _ = write!(repeat, " {} --seed {}", terminal::shell_word(file), outcome.seed);
     if let Some(contract) = arguments.contract {
         let _ = write!(repeat, " --contract {}", Contract::from(contract));
     }
+    repeat.push_str(&recipe.combination.arguments());
     if arguments.profile != "strict" {
         let _ = write!(repeat, " --profile {}", terminal::shell_word(&arguments.profile));
     }

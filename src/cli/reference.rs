@@ -7,6 +7,7 @@ use super::args::{PlayedContract, Reference};
 use super::{Ending, Failure};
 use crate::implementation::device::host_devices;
 use crate::implementation::{Contract, HostError, Storage, host};
+use crate::mutant::variants::READINGS;
 use crate::mutant::{Mutant, Seam, catalogue};
 use crate::plan::DeviceIndex;
 use crate::protocol::device::Device;
@@ -51,7 +52,10 @@ fn library(name: &str, mutant: Option<Mutant>) -> Result<(), HostError> {
 
 /// The mutant of that name, whose fault must sit where the contract says.
 fn named(name: &str, contract: PlayedContract) -> Result<Mutant, Failure> {
-    let found = catalogue().into_iter().chain([Mutant::IDENTITY]).find(|mutant| mutant.name == name);
+    // Whoever reads a requirement otherwise is no mutant, and can be had all the same: to try a profile with.
+    let readings = READINGS.iter().flat_map(|reading| [reading.otherwise, reading.neither]);
+    let mut all = catalogue().into_iter().chain([Mutant::IDENTITY]).chain(readings);
+    let found = all.find(|mutant| mutant.name == name);
     let mutant = found.ok_or_else(|| {
         let all = catalogue();
         let near = all.iter().max_by(|one, other| {

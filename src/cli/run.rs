@@ -177,6 +177,7 @@ fn recipe(arguments: &Run) -> Result<Recipe, Failure> {
         snapshot_folder: arguments.snapshots.clone(),
         // A result tells what each device went through.
         keep_traces: arguments.trace.is_some() || arguments.reports.need_result(),
+        ..Recipe::default()
     })
 }
 

@@ -12,7 +12,7 @@ use crate::implementation::{Contract, ProcessSpec, Talks};
 use crate::report::terminal;
 use crate::run::conform::Subject;
 use crate::run::profile::Profile;
-use crate::run::{OWN_SEED, Recipe, SnapshotMode, Target, Verdict};
+use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, Verdict};
 use crate::scenario;
 use crate::world;
 
@@ -47,17 +47,23 @@ pub(super) fn smoke(arguments: &Smoke, output: &mut Output) -> Ending {
             .map_err(|found| Failure::Broken(format!("step {number} is no scenario: {}", found.render(false))))?;
         let target = Target { path: path.clone(), root: path };
         let recipe = Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() };
-        let outcome = subject.conform(&target, &scenario, OWN_SEED, &recipe);
+        let mut outcome = subject.conform(&target, &scenario, OWN_SEED, &recipe);
         if outcome.verdict == Verdict::Pass {
             output.write(&format!("{number}. {what}: yes\n"))?;
             output.flush()?;
             continue;
         }
+        let others = leave_the_first_cause(&mut outcome);
         output.write(&format!(
             "{number}. {what}: no\n{}",
             terminal::details_repeated_by(&outcome, &repeat(arguments), output.page)
         ))?;
-        output.write("\nnext: mend this, and run it again\n")?;
+        let follows = match others {
+            0 => String::new(),
+            1 => "; 1 more finding may follow from it".to_owned(),
+            others => format!("; {others} more findings may follow from it"),
+        };
+        output.write(&format!("\nnext: mend this{follows}, and run it again\n"))?;
         return Ok(outcome.verdict.exit_code().max(1));
     }
     if let Err(fault) = subject.talks.close() {
@@ -67,6 +73,18 @@ pub(super) fn smoke(arguments: &Smoke, output: &mut Output) -> Ending {
     let server = terminal::shell_word(&arguments.server);
     output.write(&format!("\nnext: the whole corpus, with `convoke conform --server {server} scenarios`\n"))?;
     Ok(0)
+}
+
+/// Leaves the finding that shows first, and of those that show at the same time the one that says what is broken; how many
+/// others there are. Whoever begins wants to know what to mend now.
+fn leave_the_first_cause(outcome: &mut Outcome) -> usize {
+    let others = (outcome.findings.len() + outcome.findings_left_out).saturating_sub(1);
+    let first = std::mem::take(&mut outcome.findings)
+        .into_iter()
+        .min_by_key(|finding| (finding.moment.unwrap_or(usize::MAX), finding.requirements.is_empty()));
+    outcome.findings.extend(first);
+    outcome.findings_left_out = 0;
+    others
 }
 
 fn repeat(arguments: &Smoke) -> String {

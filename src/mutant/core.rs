@@ -173,10 +173,10 @@ pub(super) fn reword_room(event: &mut Event, words: impl FnOnce(&mut RoomInfo)) 
         | Event::InvitationAccepted { room_info, .. }
         | Event::InvitationRejected { room_info, .. }
         | Event::InvitationTimeout { room_info, .. }
-        | Event::InvitationRevokedByAdmin { room_info, .. }
-        | Event::InvitationAdded { room_info, .. }
-        | Event::InvitationRemoved { room_info, .. }
-        | Event::InvitationStatusChanged { room_info, .. } => words(Arc::make_mut(room_info)),
+        | Event::InvitationRevokedByAdmin { room_info, .. } => words(Arc::make_mut(room_info)),
+        Event::InvitationAdded { room_info: Some(room_info), .. }
+        | Event::InvitationRemoved { room_info: Some(room_info), .. }
+        | Event::InvitationStatusChanged { room_info: Some(room_info), .. } => words(Arc::make_mut(room_info)),
         _ => {}
     }
 }

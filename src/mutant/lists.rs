@@ -200,7 +200,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             reword(effects, |event| match event {
                 Event::InvitationAdded { room_id, .. }
                 | Event::InvitationRemoved { room_id, .. }
-                | Event::InvitationStatusChanged { room_id, .. } => *room_id = RoomId::from(""),
+                | Event::InvitationStatusChanged { room_id, .. } => *room_id = Some(RoomId::from("")),
                 _ => {}
             });
         }),

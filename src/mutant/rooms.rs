@@ -100,7 +100,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             let Some((_, revoked)) = effects.events[..dismissed].first().cloned() else { return };
             let Event::InvitationRevokedByAdmin { room_info, invitation, .. } = revoked.event.clone() else { return };
             let mut removed = (*revoked).clone();
-            removed.event = Event::InvitationRemoved { room_id: room_id.clone(), room_info, invitation };
+            removed.event =
+                Event::InvitationRemoved { room_id: Some(room_id.clone()), room_info: Some(room_info), invitation };
             let removed = std::sync::Arc::new(removed);
             let told = members.into_iter().map(|slot| (slot, removed.clone()));
             effects.events.splice(dismissed..dismissed, told.collect::<Vec<_>>());

@@ -31,8 +31,16 @@ use people::People;
 /// # Errors
 /// All that is wrong with it: unknown names, and what can never happen or be judged.
 pub fn compile(scenario: &Scenario, seed: Seed) -> Result<Plan, Diagnostics> {
+    compile_for(scenario, seed, Bounds::default())
+}
+
+/// The same for a service whose bounds are these where the scenario wants no others.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_for(scenario: &Scenario, seed: Seed, bounds: Bounds) -> Result<Plan, Diagnostics> {
     let mut found = Diagnostics::new(&scenario.path, &scenario.text);
-    let bounds = bounds(scenario, &mut found);
+    let bounds = bounds_of(scenario, bounds, &mut found);
     let people = People::of(scenario, &bounds, &mut found);
     let mut compiler = Compiler { scenario, found, bounds, people, rooms: BTreeSet::new(), lasts: None, callers: None };
     compiler.rooms = compiler.rooms_named();
@@ -60,8 +68,7 @@ impl Span {
 }
 
 /// The service's bounds. Each may be a sum of those before it.
-fn bounds(scenario: &Scenario, found: &mut Diagnostics) -> Bounds {
-    let mut bounds = Bounds::default();
+fn bounds_of(scenario: &Scenario, mut bounds: Bounds, found: &mut Diagnostics) -> Bounds {
     for (name, expression) in &scenario.service.bounds {
         let value = u64::try_from(expression.value.value(&bounds)).map(|value| match expression.value.measure() {
             Measure::Duration => BoundValue::Duration(Duration::from_nanos(value)),

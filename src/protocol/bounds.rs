@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Duration;
 
 /// What a bound measures.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BoundValue {
     /// A span of time.
     Duration(Duration),
@@ -19,7 +19,7 @@ pub enum BoundValue {
 macro_rules! bounds {
     ($($(#[doc = $doc:literal])* $name:ident: $kind:ident = $default:expr,)*) => {
         /// All bounds. See each field for the requirement that it belongs to.
-        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct Bounds { $($(#[doc = $doc])* pub $name: bounds!(@type $kind),)* }
 

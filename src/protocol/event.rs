@@ -62,24 +62,90 @@ pub struct Invitation {
 #[serde(untagged, rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "the fields are the API's own; the variants are documented at EventName")]
 pub enum Event {
-    ReceiveInvitation { room_info: Arc<RoomInfo>, invitation: Arc<Invitation>, extension_info: Arc<str> },
-    InvitationHandledByOtherDevice { room_info: Arc<RoomInfo>, accepted: bool },
-    InvitationCancelled { room_info: Arc<RoomInfo>, invitation: Arc<Invitation> },
-    InvitationAccepted { room_info: Arc<RoomInfo>, invitation: Arc<Invitation> },
-    InvitationRejected { room_info: Arc<RoomInfo>, invitation: Arc<Invitation>, reason: RejectedReason },
-    InvitationTimeout { room_info: Arc<RoomInfo>, invitation: Arc<Invitation> },
-    InvitationRevokedByAdmin { room_info: Arc<RoomInfo>, invitation: Arc<Invitation>, operate_user: Arc<UserInfo> },
-    // EVT-2: the three list events carry both roomId and roomInfo.
-    InvitationAdded { room_id: RoomId, room_info: Arc<RoomInfo>, invitation: Arc<Invitation> },
-    InvitationRemoved { room_id: RoomId, room_info: Arc<RoomInfo>, invitation: Arc<Invitation> },
-    InvitationStatusChanged { room_id: RoomId, room_info: Arc<RoomInfo>, invitation: Arc<Invitation> },
-    RemoteUserEnterRoom { room_id: RoomId, user_info: Arc<UserInfo> },
-    RemoteUserLeaveRoom { room_id: RoomId, user_info: Arc<UserInfo> },
-    RoomDismissed { room_id: RoomId, reason: RoomDismissedReason },
-    KickedOutOfRoom { room_id: RoomId, reason: KickedOutOfRoomReason, message: Arc<str> },
-    KickedOffLine { message: Arc<str> },
-    UserRoleChanged { room_id: RoomId, user_id: UserId, user_role: Role },
-    ScheduleAttendeesChanged { room_id: RoomId, left_users: Vec<UserInfo>, joined_users: Vec<UserInfo> },
+    ReceiveInvitation {
+        room_info: Arc<RoomInfo>,
+        invitation: Arc<Invitation>,
+        extension_info: Arc<str>,
+    },
+    InvitationHandledByOtherDevice {
+        room_info: Arc<RoomInfo>,
+        accepted: bool,
+    },
+    InvitationCancelled {
+        room_info: Arc<RoomInfo>,
+        invitation: Arc<Invitation>,
+    },
+    InvitationAccepted {
+        room_info: Arc<RoomInfo>,
+        invitation: Arc<Invitation>,
+    },
+    InvitationRejected {
+        room_info: Arc<RoomInfo>,
+        invitation: Arc<Invitation>,
+        reason: RejectedReason,
+    },
+    InvitationTimeout {
+        room_info: Arc<RoomInfo>,
+        invitation: Arc<Invitation>,
+    },
+    InvitationRevokedByAdmin {
+        room_info: Arc<RoomInfo>,
+        invitation: Arc<Invitation>,
+        operate_user: Arc<UserInfo>,
+    },
+    // EVT-2: the three list events carry both roomId and roomInfo. What has one alone can be read all the same, and is for
+    // the checks to judge.
+    InvitationAdded {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_id: Option<RoomId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_info: Option<Arc<RoomInfo>>,
+        invitation: Arc<Invitation>,
+    },
+    InvitationRemoved {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_id: Option<RoomId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_info: Option<Arc<RoomInfo>>,
+        invitation: Arc<Invitation>,
+    },
+    InvitationStatusChanged {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_id: Option<RoomId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room_info: Option<Arc<RoomInfo>>,
+        invitation: Arc<Invitation>,
+    },
+    RemoteUserEnterRoom {
+        room_id: RoomId,
+        user_info: Arc<UserInfo>,
+    },
+    RemoteUserLeaveRoom {
+        room_id: RoomId,
+        user_info: Arc<UserInfo>,
+    },
+    RoomDismissed {
+        room_id: RoomId,
+        reason: RoomDismissedReason,
+    },
+    KickedOutOfRoom {
+        room_id: RoomId,
+        reason: KickedOutOfRoomReason,
+        message: Arc<str>,
+    },
+    KickedOffLine {
+        message: Arc<str>,
+    },
+    UserRoleChanged {
+        room_id: RoomId,
+        user_id: UserId,
+        user_role: Role,
+    },
+    ScheduleAttendeesChanged {
+        room_id: RoomId,
+        left_users: Vec<UserInfo>,
+        joined_users: Vec<UserInfo>,
+    },
 }
 
 impl Event {
@@ -118,10 +184,12 @@ impl Event {
             | Self::InvitationRejected { room_info, .. }
             | Self::InvitationTimeout { room_info, .. }
             | Self::InvitationRevokedByAdmin { room_info, .. } => Some(&room_info.room_id),
-            Self::InvitationAdded { room_id, .. }
-            | Self::InvitationRemoved { room_id, .. }
-            | Self::InvitationStatusChanged { room_id, .. }
-            | Self::RemoteUserEnterRoom { room_id, .. }
+            Self::InvitationAdded { room_id, room_info, .. }
+            | Self::InvitationRemoved { room_id, room_info, .. }
+            | Self::InvitationStatusChanged { room_id, room_info, .. } => {
+                room_id.as_ref().or_else(|| room_info.as_ref().map(|info| &info.room_id))
+            }
+            Self::RemoteUserEnterRoom { room_id, .. }
             | Self::RemoteUserLeaveRoom { room_id, .. }
             | Self::RoomDismissed { room_id, .. }
             | Self::KickedOutOfRoom { room_id, .. }
@@ -158,10 +226,23 @@ impl Event {
             | Self::InvitationAccepted { room_info, .. }
             | Self::InvitationRejected { room_info, .. }
             | Self::InvitationTimeout { room_info, .. }
-            | Self::InvitationRevokedByAdmin { room_info, .. }
-            | Self::InvitationAdded { room_info, .. }
+            | Self::InvitationRevokedByAdmin { room_info, .. } => Some(room_info),
+            Self::InvitationAdded { room_info, .. }
             | Self::InvitationRemoved { room_info, .. }
-            | Self::InvitationStatusChanged { room_info, .. } => Some(room_info),
+            | Self::InvitationStatusChanged { room_info, .. } => room_info.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// For the three list events, whether `roomId` stands in the payload, and whether `roomInfo` does (EVT-2).
+    #[must_use]
+    pub const fn named_by(&self) -> Option<(bool, bool)> {
+        match self {
+            Self::InvitationAdded { room_id, room_info, .. }
+            | Self::InvitationRemoved { room_id, room_info, .. }
+            | Self::InvitationStatusChanged { room_id, room_info, .. } => {
+                Some((room_id.is_some(), room_info.is_some()))
+            }
             _ => None,
         }
     }

@@ -53,15 +53,23 @@ fn about(result: &RunResult, page: Page) -> String {
     let _ = writeln!(text, "{:<INDENT$} {what}", "tested");
     let _ = writeln!(text, "{:<INDENT$} {version}{} files, {hash}", "corpus", corpus.files);
     let _ = writeln!(text, "{:<INDENT$} {}", "profile", result.profile.name);
-    for waived in &result.profile.waived {
-        let said = match &waived.instead {
-            Some(instead) => format!("{}: {instead}", waived.requirement),
-            None => waived.requirement.clone(),
-        };
+    let profile = &result.profile;
+    let variants = profile.variants.iter().map(|one| format!("{}: {}", one.requirement, one.text));
+    let waived = profile.waived.iter().map(|waived| match &waived.instead {
+        Some(instead) => format!("{}: {instead}", waived.requirement),
+        None => waived.requirement.clone(),
+    });
+    let bounds = profile.bounds.iter().map(|(name, value)| format!("{name}: {value}"));
+    let lacks = profile.lacks.iter().map(|(what, why)| format!("{what}: {why}"));
+    let mut say = |name: &str, said: String| {
         for (index, line) in wrapped(&said, page.width.saturating_sub(INDENT + 1)).into_iter().enumerate() {
-            let _ = writeln!(text, "{:<INDENT$} {line}", if index == 0 { "waived" } else { "" });
+            let _ = writeln!(text, "{:<INDENT$} {line}", if index == 0 { name } else { "" });
         }
-    }
+    };
+    variants.for_each(|said| say("variant", said));
+    waived.for_each(|said| say("waived", said));
+    bounds.for_each(|said| say("bound", said));
+    lacks.for_each(|said| say("lacks", said));
     text
 }
 

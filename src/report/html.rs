@@ -91,6 +91,7 @@ struct View<'r> {
     title: String,
     lead: String,
     facts: Vec<Fact>,
+    variants: Vec<WaivedView<'r>>,
     waived: Vec<WaivedView<'r>>,
     requirement_counts: Vec<Count>,
     scenario_counts: Vec<Count>,
@@ -219,6 +220,7 @@ struct ScenarioView<'r> {
     world: &'r str,
     title: &'r str,
     covers: &'r [String],
+    variants: &'r [String],
     trace: &'r str,
     anchor: Option<String>,
 }
@@ -293,6 +295,12 @@ fn view(result: &RunResult) -> View<'_> {
         title: format!("{}{version}", implementation.name),
         lead: lead(result, failed),
         facts: facts(result),
+        variants: result
+            .profile
+            .variants
+            .iter()
+            .map(|one| WaivedView { requirement: &one.requirement, instead: Some(&one.text) })
+            .collect(),
         waived: result
             .profile
             .waived
@@ -321,6 +329,7 @@ fn view(result: &RunResult) -> View<'_> {
                 world: world(scenario),
                 title: &scenario.title,
                 covers: &scenario.covers,
+                variants: &scenario.variants,
                 trace: scenario.trace_hash.as_deref().unwrap_or(""),
                 anchor: index.anchors.get(&position).cloned(),
             })
@@ -338,7 +347,8 @@ fn lead(result: &RunResult, failed: usize) -> String {
     let must =
         || result.requirements.iter().flat_map(|group| &group.requirements).filter(|one| one.level != "definition");
     let with = |verdict| must().filter(|one| one.verdict == verdict).count();
-    let (shown, broken) = (with(RequirementVerdict::Pass), with(RequirementVerdict::Fail));
+    let shown = with(RequirementVerdict::Pass) + with(RequirementVerdict::Variant);
+    let broken = with(RequirementVerdict::Fail);
     let requirements = |count: usize| format!("{count} requirement{}", if count == 1 { "" } else { "s" });
     let of_scenarios = match (failed, scenarios) {
         (0, 1) => "The scenario is well".to_owned(),
@@ -380,6 +390,16 @@ fn facts(result: &RunResult) -> Vec<Fact> {
         "Time",
         format!("{} simulated in {:.1} s", long_time(summary.virtual_seconds), summary.wall_seconds),
     ));
+    let listed = |of: &BTreeMap<String, String>| {
+        of.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("; ")
+    };
+    let wide = |name, value| Fact { name, value, mono: false, wide: true };
+    if !result.profile.bounds.is_empty() {
+        facts.push(wide("Bounds that the profile fixes", listed(&result.profile.bounds)));
+    }
+    if !result.profile.lacks.is_empty() {
+        facts.push(wide("What the implementation lacks", listed(&result.profile.lacks)));
+    }
     facts.push(Fact { name: "Corpus hash (SHA-256)", value: corpus.hash.clone(), mono: true, wide: true });
     facts
 }
@@ -418,7 +438,9 @@ fn count(name: &'static str, count: usize) -> Count {
 
 fn group<'r>(group: &'r GroupResult, index: &Index<'r>) -> GroupView<'r> {
     let binding = || group.requirements.iter().filter(|one| one.level != "definition");
-    let shown = binding().filter(|one| one.verdict == RequirementVerdict::Pass).count();
+    let is_shown =
+        |one: &&RequirementResult| matches!(one.verdict, RequirementVerdict::Pass | RequirementVerdict::Variant);
+    let shown = binding().filter(is_shown).count();
     let all = binding().count();
     GroupView {
         prefix: &group.prefix,
@@ -456,6 +478,7 @@ const fn sign(verdict: RequirementVerdict) -> &'static str {
         RequirementVerdict::Fail => "✗",
         RequirementVerdict::KnownFailure => "!",
         RequirementVerdict::Waived => "~",
+        RequirementVerdict::Variant => "≈",
         RequirementVerdict::Inconclusive => "?",
         RequirementVerdict::Unsupported => "∅",
         RequirementVerdict::NotShown => "–",

@@ -41,11 +41,14 @@ fn properties(result: &RunResult) -> Vec<Property> {
         None => result.implementation.name.clone(),
     };
     let waived: Vec<&str> = result.profile.waived.iter().map(|waived| waived.requirement.as_str()).collect();
+    let variants = result.profile.variants.iter();
+    let variants: Vec<String> = variants.map(|one| format!("{}={}", one.requirement, one.variant)).collect();
     vec![
         Property::new("implementation", implementation),
         Property::new("contract", result.implementation.contract.as_deref().unwrap_or("none")),
         Property::new("profile", result.profile.name.as_str()),
         Property::new("waived", waived.join(" ")),
+        Property::new("variants", variants.join(" ")),
         Property::new("corpus", result.corpus.version.as_deref().unwrap_or("none")),
         Property::new("corpus-hash", result.corpus.hash.as_str()),
         Property::new("convoke", result.tool.version.as_str()),

@@ -95,6 +95,27 @@ pub struct Profile {
     pub name: String,
     /// The requirements that it waives.
     pub waived: Vec<Waived>,
+    /// The variants that it declares: a run that passes by one and not strictly is non-strict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<DeclaredVariant>,
+    /// The bounds that it fixes, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bounds: BTreeMap<String, String>,
+    /// What the implementation lacks, each with a word why: scenarios that need it are unsupported.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lacks: BTreeMap<String, String>,
+}
+
+/// A requirement that an implementation reads in another of its common ways.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeclaredVariant {
+    /// Its id.
+    pub requirement: String,
+    /// The name of the variant.
+    pub variant: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// A requirement that an implementation decides otherwise, as its profile declares.
@@ -183,6 +204,9 @@ pub struct ScenarioResult {
     pub verdict: Verdict,
     /// What is wrong with the file or the harness, or why it is unsupported or inconclusive.
     pub reason: Option<String>,
+    /// The variants without which it would not pass, such as `REV-2: invitee`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<String>,
     /// Why its failure is known, if it is on the list of known failures.
     pub known_failure: Option<String>,
     /// The seed: with several, the first that did not end well, else the first.

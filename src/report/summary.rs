@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::terminal;
 use crate::plan::RequirementId;
+use crate::protocol::requirements;
 use crate::run::{Extent, Outcome, SnapshotOutcome, Verdict};
 
 /// The sum of the outcomes of a run.
@@ -46,7 +47,9 @@ impl Summary {
         }
         if outcome.verdict.is_well() {
             if outcome.verdict != Verdict::Unsupported {
-                self.covered.extend(outcome.covers.iter().cloned());
+                // Definitions need not be shown, and the pages of a result don't count them either.
+                let binds = |id: &&RequirementId| requirements::find(&id.0).is_some_and(|found| !found.definition);
+                self.covered.extend(outcome.covers.iter().filter(binds).cloned());
             }
         } else {
             self.failed.push(repeat.to_owned());

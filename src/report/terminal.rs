@@ -56,6 +56,7 @@ pub fn line(outcome: &Outcome, page: Page) -> String {
     if outcome.world != WorldName::Sim {
         notes.push(outcome.world.name().to_owned());
     }
+    notes.extend(outcome.permitted.iter().map(|(requirement, variant)| format!("{requirement} {variant}")));
     match &outcome.snapshot {
         SnapshotOutcome::New { pending: Some(_) } => notes.push("new snapshot".to_owned()),
         SnapshotOutcome::New { pending: None } => notes.push("no snapshot".to_owned()),
@@ -89,6 +90,7 @@ pub(super) const fn requirement_style(verdict: RequirementVerdict) -> Style {
         RequirementVerdict::NotShown => QUIET,
         RequirementVerdict::KnownFailure
         | RequirementVerdict::Waived
+        | RequirementVerdict::Variant
         | RequirementVerdict::Inconclusive
         | RequirementVerdict::Unsupported => ODD,
     }

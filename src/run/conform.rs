@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use super::profile::Profile;
-use super::{Outcome, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
+use super::{Outcome, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run, run_as};
 use crate::check::Finding;
 use crate::implementation::{Contract, Fault, FaultKind, HelloAnswer, Seat, Storage, Talks};
 use crate::plan::{Action, Place, Plan, RequirementId, compile};
+use crate::protocol::bounds::BoundValue;
 use crate::protocol::requirements;
 use crate::scenario::Scenario;
 use crate::seed::Seed;
@@ -69,25 +70,47 @@ impl Subject {
     /// Runs a scenario under one seed and judges it.
     #[must_use]
     pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
-        let planned = guard::catch(|| compile::compile(scenario, seed).ok());
+        let mut outcome = self.judged(target, scenario, seed, recipe);
+        name_after(&mut outcome, recipe);
+        outcome
+    }
+
+    fn judged(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+        let bounds = self.profile.bounds();
+        let planned = guard::catch(|| compile::compile_for(scenario, seed, bounds.clone()).ok());
         if let Ok(Some(plan)) = planned
-            && let Some((words, place)) = self.out_of_reach(&plan)
+            && let Some((words, place)) =
+                self.out_of_reach(&plan).or_else(|| self.profile.out_of_reach(scenario, &plan))
         {
             let problem = Some(Problem::Words(words, place));
             return Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, &plan) };
         }
+        if !recipe.combination.is_plain() && !applies(&self.profile, target, scenario, seed, recipe) {
+            return Outcome { is_left_out: true, ..Outcome::nothing_yet(target, seed) };
+        }
         let keeps_traces = recipe.keep_traces;
-        let moments_max = recipe.moments_max.or(Some(MOMENTS_MAX));
-        let recipe = Recipe { moments_max, keep_traces: true, ..recipe.clone() };
-        let mut outcome = self.once(target, scenario, seed, &recipe);
+        let recipe = Recipe {
+            moments_max: recipe.moments_max.or(Some(MOMENTS_MAX)),
+            keep_traces: true,
+            variants: self.profile.variants,
+            bounds: bounds.into(),
+            ..recipe.clone()
+        };
+        // What is recorded must be what it always says.
+        let records = self.twice && recipe.snapshots == SnapshotMode::Bless;
+        let first = Recipe { snapshots: if records { SnapshotMode::Off } else { recipe.snapshots }, ..recipe.clone() };
+        let mut outcome = self.once(target, scenario, seed, &first);
         let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
         if self.twice && can_repeat {
-            let again = Recipe { snapshots: SnapshotMode::Off, ..recipe };
+            let again = Recipe { snapshots: SnapshotMode::Off, ..recipe.clone() };
             let second = self.once(target, scenario, seed, &again);
             if second.verdict == Verdict::ImplementationBroke {
                 return second;
             }
             not_deterministic(&mut outcome, &second);
+        }
+        if records && outcome.findings.is_empty() {
+            outcome = self.once(target, scenario, seed, &recipe);
         }
         self.profile.apply(&mut outcome);
         if outcome.verdict.is_well() && !keeps_traces {
@@ -131,6 +154,33 @@ pub(super) fn not_deterministic(outcome: &mut Outcome, second: &Outcome) {
         let message = parting(outcome.trace.as_deref(), second.trace.as_deref());
         outcome.findings.insert(0, finding("determinism", message, &[], Place::default()));
         outcome.verdict = Verdict::Fail;
+    }
+}
+
+/// Whether a combination can be brought about, and what the author expects holds there: the reference says so.
+pub(super) fn applies(profile: &Profile, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> bool {
+    let fixes_times = profile.fixed.values().any(|value| matches!(value, BoundValue::Duration(_)));
+    if fixes_times && recipe.combination.changes_bounds() {
+        return false;
+    }
+    let made = guard::catch(|| {
+        let plan = compile::compile_for(scenario, seed, profile.bounds()).ok()?;
+        recipe.combination.of(&plan)
+    });
+    if !matches!(made, Ok(Some(_))) {
+        return false;
+    }
+    let bounds = Arc::new(profile.bounds());
+    let as_it_is = Recipe { snapshots: SnapshotMode::Off, bounds, keep_traces: false, ..recipe.clone() };
+    run(target, scenario, seed, &as_it_is).verdict == Verdict::Pass
+}
+
+/// Puts the combination behind the names of an outcome, if there is one.
+pub(super) fn name_after(outcome: &mut Outcome, recipe: &Recipe) {
+    let combination = recipe.combination.to_string();
+    if !combination.is_empty() {
+        let name = |of: &str| format!("{of}/{combination}");
+        (outcome.path, outcome.name) = (name(&outcome.path), name(&outcome.name));
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::conform::{MOMENTS_MAX, blamed_on_it, broke, not_deterministic};
+use super::conform::{MOMENTS_MAX, applies, blamed_on_it, broke, name_after, not_deterministic};
 use super::profile::Profile;
 use super::{Outcome, Played, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
 use crate::implementation::device::{Crew, LibraryAnswer, Seats, Serves};
@@ -70,8 +70,26 @@ impl Libraries {
     /// Runs a scenario under one seed and judges it.
     #[must_use]
     pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
-        let planned = guard::catch(|| compile::compile(scenario, seed).ok());
+        let mut outcome = self.judged(target, scenario, seed, recipe);
+        name_after(&mut outcome, recipe);
+        outcome
+    }
+
+    fn judged(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+        let bounds = self.profile.bounds();
+        let planned = guard::catch(|| compile::compile_for(scenario, seed, bounds.clone()).ok());
         let Ok(Some(plan)) = planned else { return run_as(target, scenario, seed, recipe, &cast::Reference) };
+        let unsupported = |(words, place): Reason| {
+            let problem = Some(Problem::Words(words, place));
+            Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, &plan) }
+        };
+        if let Some(reason) = self.profile.out_of_reach(scenario, &plan) {
+            return unsupported(reason);
+        }
+        if !recipe.combination.is_plain() && !applies(&self.profile, target, scenario, seed, recipe) {
+            return Outcome { is_left_out: true, ..Outcome::nothing_yet(target, seed) };
+        }
+        let plan = recipe.combination.of(&plan).unwrap_or(plan);
         let roles = self.roles(&plan);
         if let Some((words, place)) = self.out_of_reach(&plan, &roles) {
             let problem = Some(Problem::Words(words, place));
@@ -79,17 +97,24 @@ impl Libraries {
         }
         let keeps_traces = recipe.keep_traces;
         let moments_max = recipe.moments_max.or(Some(MOMENTS_MAX));
-        let recipe = Recipe { moments_max, keep_traces: true, ..recipe.clone() };
-        let mut outcome = self.once(target, scenario, seed, &recipe, &roles);
+        let variants = self.profile.variants;
+        let recipe = Recipe { moments_max, keep_traces: true, variants, bounds: bounds.into(), ..recipe.clone() };
+        // What is recorded must be what it always says.
+        let records = self.twice && recipe.snapshots == SnapshotMode::Bless;
+        let first = Recipe { snapshots: if records { SnapshotMode::Off } else { recipe.snapshots }, ..recipe.clone() };
+        let mut outcome = self.once(target, scenario, seed, &first, &roles);
         let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
         if self.twice && can_repeat {
-            let again = Recipe { snapshots: SnapshotMode::Off, ..recipe };
+            let again = Recipe { snapshots: SnapshotMode::Off, ..recipe.clone() };
             let second = self.once(target, scenario, seed, &again, &roles);
             if second.verdict == Verdict::ImplementationBroke {
                 outcome = second;
             } else {
                 not_deterministic(&mut outcome, &second);
             }
+        }
+        if records && outcome.findings.is_empty() {
+            outcome = self.once(target, scenario, seed, &recipe, &roles);
         }
         self.profile.apply(&mut outcome);
         // What the server did right is not the libraries' doing.

@@ -1,23 +1,24 @@
+#[path = "../../tests/support/folder.rs"]
+mod folder;
+
 use std::fs;
 use std::sync::Mutex;
+
+use self::folder::{Folder, GOOD};
 
 use super::sweep::{News, Sweep, sweep};
 use super::*;
 
-/// A folder of scenarios that is gone after the test.
-struct Folder(PathBuf);
+/// A folder of scenarios.
+fn folder_of(name: &str, scenarios: &[(&str, &str)]) -> Folder {
+    let folder = Folder::new(&format!("run-{name}"));
+    for (name, text) in scenarios {
+        folder.write(&format!("scenarios/{name}"), text);
+    }
+    folder
+}
 
 impl Folder {
-    fn new(name: &str, scenarios: &[(&str, &str)]) -> Self {
-        let path = std::env::temp_dir().join(format!("convoke-run-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(path.join("scenarios")).unwrap();
-        for (name, text) in scenarios {
-            fs::write(path.join("scenarios").join(name), text).unwrap();
-        }
-        Self(path)
-    }
-
     fn targets(&self) -> Vec<Target> {
         corpus::find(&[self.0.join("scenarios")]).unwrap()
     }
@@ -34,26 +35,6 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-const GOOD: &str = "version: 1
-title: A call.
-covers: [INV-3]
-users:
-  alice: {devices: [web]}
-  bob: {devices: [phone]}
-rooms:
-  r1: {owner: alice, members: [alice.web]}
-steps:
-  - device: alice.web
-    inviteUsers: {roomId: r1, userIdList: [bob], timeout: 60}
-    returns: {bob: kSuccess}
-";
-
 fn bad() -> String {
     GOOD.replace("kSuccess", "kAlreadyInConference")
 }
@@ -67,8 +48,7 @@ fn check_verdicts(outcomes: &[Outcome], expected: &[Verdict]) {
 
 #[test]
 fn outcomes_come_in_the_order_of_the_files() {
-    let folder =
-        Folder::new("order", &[("a.yaml", GOOD), ("b.yaml", &bad()), ("c.yaml", "nonsense"), ("d.yaml", GOOD)]);
+    let folder = folder_of("order", &[("a.yaml", GOOD), ("b.yaml", &bad()), ("c.yaml", "nonsense"), ("d.yaml", GOOD)]);
     let outcomes = folder.run(&Recipe { snapshots: COMPARE, ..Recipe::default() }, false);
     check_verdicts(&outcomes, &[Verdict::Pass, Verdict::Fail, Verdict::BadScenario, Verdict::Pass]);
     assert_eq!(outcomes[0].trace_hash, outcomes[3].trace_hash, "a path changes nothing");
@@ -77,7 +57,7 @@ fn outcomes_come_in_the_order_of_the_files() {
 
 #[test]
 fn nothing_is_told_after_the_first_failure_when_that_is_asked() {
-    let folder = Folder::new("fast", &[("a.yaml", GOOD), ("b.yaml", &bad()), ("c.yaml", GOOD), ("d.yaml", GOOD)]);
+    let folder = folder_of("fast", &[("a.yaml", GOOD), ("b.yaml", &bad()), ("c.yaml", GOOD), ("d.yaml", GOOD)]);
     let outcomes = folder.run(&Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() }, true);
     check_verdicts(&outcomes, &[Verdict::Pass, Verdict::Fail]);
 }
@@ -89,7 +69,7 @@ fn the_first_bad_seed_is_reported_however_many_threads_there_are() {
         "{GOOD}network: {{latency: {{uniform: [10ms, 40ms]}}}}\nexpect:\n  - device: bob.phone\n    \
         hears: {{onReceiveInvitation: {{}}, within: [0s, 60ms]}}\n"
     );
-    let folder = Folder::new("seeds", &[("a.yaml", &lossy)]);
+    let folder = folder_of("seeds", &[("a.yaml", &lossy)]);
     let recipe = |seed, seeds| Recipe { seed: Seed(seed), seeds, snapshots: SnapshotMode::Off, ..Recipe::default() };
     let alone = (1..=40).find(|seed| !folder.run(&recipe(*seed, 1), false)[0].verdict.is_well());
     let alone = alone.expect("one seed of forty is slow");
@@ -99,7 +79,7 @@ fn the_first_bad_seed_is_reported_however_many_threads_there_are() {
 
 #[test]
 fn a_new_snapshot_waits_and_fails_where_nobody_would_be_told() {
-    let folder = Folder::new("new", &[("a.yaml", GOOD)]);
+    let folder = folder_of("new", &[("a.yaml", GOOD)]);
     let run = |snapshots| folder.run(&Recipe { snapshots, ..Recipe::default() }, false).remove(0);
     let pending = folder.0.join("snapshots/a.snap.new");
 
@@ -118,7 +98,7 @@ fn a_new_snapshot_waits_and_fails_where_nobody_would_be_told() {
 
 #[test]
 fn another_text_than_the_recorded_fails() {
-    let folder = Folder::new("differs", &[("a.yaml", GOOD)]);
+    let folder = folder_of("differs", &[("a.yaml", GOOD)]);
     let run = |snapshots| folder.run(&Recipe { snapshots, ..Recipe::default() }, false).remove(0);
     run(SnapshotMode::Bless);
     fs::write(folder.0.join("scenarios/a.yaml"), GOOD.replace("60", "30")).unwrap();
@@ -129,7 +109,7 @@ fn another_text_than_the_recorded_fails() {
 
 #[test]
 fn what_a_check_calls_wrong_is_never_recorded() {
-    let folder = Folder::new("wrong", &[("a.yaml", &bad())]);
+    let folder = folder_of("wrong", &[("a.yaml", &bad())]);
     let recipe = Recipe { snapshots: SnapshotMode::Bless, ..Recipe::default() };
     check_verdicts(&folder.run(&recipe, false), &[Verdict::Fail]);
     assert!(!folder.0.join("snapshots").exists());
@@ -138,7 +118,7 @@ fn what_a_check_calls_wrong_is_never_recorded() {
 #[test]
 fn a_claim_that_nothing_shows_is_inconclusive_unless_something_is_wrong() {
     let claiming = |text: &str| text.replace("[INV-3]", "[INV-3, CAN-5]");
-    let folder = Folder::new("claims", &[("a.yaml", &claiming(GOOD)), ("b.yaml", &claiming(&bad()))]);
+    let folder = folder_of("claims", &[("a.yaml", &claiming(GOOD)), ("b.yaml", &claiming(&bad()))]);
     let recipe = |seed| Recipe { seed, snapshots: SnapshotMode::Off, ..Recipe::default() };
     let outcomes = folder.run(&recipe(OWN_SEED), false);
     check_verdicts(&outcomes, &[Verdict::Inconclusive, Verdict::Fail]);
@@ -159,7 +139,7 @@ fn a_secret_that_a_stranger_notices_fails() {
                 .replace("{bob:", &format!("{{{}:", called.trim_end_matches(']')))
         )
     };
-    let folder = Folder::new("secrets", &[("a.yaml", &secret("bob]")), ("b.yaml", &secret("mallory]"))]);
+    let folder = folder_of("secrets", &[("a.yaml", &secret("bob]")), ("b.yaml", &secret("mallory]"))]);
     let outcomes = folder.run(&Recipe { snapshots: SnapshotMode::Off, ..Recipe::default() }, false);
     check_verdicts(&outcomes, &[Verdict::Pass, Verdict::Fail]);
     assert_eq!(outcomes[1].findings[0].requirements[0].0.as_ref(), "SEC-3", "{:?}", outcomes[1].findings);
@@ -167,13 +147,13 @@ fn a_secret_that_a_stranger_notices_fails() {
 
 #[test]
 fn a_world_that_is_left_out_is_unsupported() {
-    let folder = Folder::new("worlds", &[("a.yaml", &format!("{GOOD}worlds: [live]\n"))]);
+    let folder = folder_of("worlds", &[("a.yaml", &format!("{GOOD}worlds: [live]\n"))]);
     check_verdicts(&folder.run(&Recipe::default(), false), &[Verdict::Unsupported]);
 }
 
 #[test]
 fn there_is_always_something_to_run() {
-    let folder = Folder::new("corpus", &[("a.yaml", GOOD), ("a.yml", GOOD)]);
+    let folder = folder_of("corpus", &[("a.yaml", GOOD), ("a.yml", GOOD)]);
     let error = |path: &str| corpus::find(&[folder.0.join(path)]).unwrap_err().to_string();
     assert!(error("nowhere").contains("there is no"), "{}", error("nowhere"));
     assert!(error("scenarios").contains("would share one snapshot"), "{}", error("scenarios"));

@@ -168,7 +168,7 @@ pub(crate) fn receive(invitee: &str) -> StampedEvent {
 /// The list of r1 has a new attempt of alice's.
 pub(crate) fn added(invitee: &str) -> StampedEvent {
     let invitation = invitation(invitee, InvitationStatus::Pending);
-    stamped(Event::InvitationAdded { room_id: "r1".into(), room_info: room("r1"), invitation }, invitee)
+    stamped(Event::InvitationAdded { room_id: Some("r1".into()), room_info: Some(room("r1")), invitation }, invitee)
 }
 
 /// alice calls these users to r1.

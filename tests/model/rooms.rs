@@ -355,7 +355,7 @@ impl Service {
             };
             self.tell(&devices, room, Some(&entry), receive);
             self.tell_list(&members, room, &entry, InvitationStatus::Pending, |room_id, room_info, invitation| {
-                Event::InvitationAdded { room_id, room_info, invitation }
+                Event::InvitationAdded { room_id: Some(room_id), room_info: Some(room_info), invitation }
             });
         }
         Ok(Reply::Invited(codes.into()))
@@ -835,13 +835,13 @@ impl Service {
 
     fn tell_status(&mut self, members: &[DeviceKey], room: &Room, entry: &Entry) {
         self.tell_list(members, room, entry, entry.status, |room_id, room_info, invitation| {
-            Event::InvitationStatusChanged { room_id, room_info, invitation }
+            Event::InvitationStatusChanged { room_id: Some(room_id), room_info: Some(room_info), invitation }
         });
     }
 
     fn tell_removed(&mut self, members: &[DeviceKey], room: &Room, entry: &Entry) {
         self.tell_list(members, room, entry, InvitationStatus::None, |room_id, room_info, invitation| {
-            Event::InvitationRemoved { room_id, room_info, invitation }
+            Event::InvitationRemoved { room_id: Some(room_id), room_info: Some(room_info), invitation }
         });
     }
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from faults import FAULTS
 from service import Json, Service
+from variants import VARIANTS
 
 SCHEMA = 1
 
@@ -76,8 +77,12 @@ class Conversation:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A server of the invitation protocol, under Convoke's clock.")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="plant this fault")
+    parser.add_argument("--variant", choices=sorted(VARIANTS), help="read a requirement otherwise")
     arguments = parser.parse_args()
-    conversation = Conversation(FAULTS[arguments.fault] if arguments.fault else Service)
+    if arguments.fault and arguments.variant:
+        parser.error("plant a fault or read something otherwise, and not both")
+    kind = FAULTS.get(arguments.fault) or VARIANTS.get(arguments.variant) or Service
+    conversation = Conversation(kind)
     # UTF-8 whatever the locale says, and no buffering: the answer is awaited.
     for line in sys.stdin.buffer:
         answer = conversation.answer(json.loads(line))

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 
 use super::super::history::{Ask, History, Revealed, Span};
 use super::room::{Attempt, Room};
+use crate::check::variants::{CalledAgain, Variants};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
 use crate::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, Role, UserId};
@@ -43,7 +44,7 @@ pub(super) fn weigh(
     window: Span,
 ) -> Option<Cause> {
     let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name() == name);
-    let mut best: Option<((u8, Naming, Reverse<Option<usize>>), usize)> = None;
+    let mut best: Option<(Rank, usize)> = None;
     let mut has_rival = false;
     for ask in revealed.asks.iter().copied() {
         let asked = &history.asks[ask];
@@ -51,10 +52,9 @@ pub(super) fn weigh(
         let caller = history.user_of(asked.device);
         // What tells of something else altogether was not its doing; a server that adds a wrong event is another matter.
         let tells_otherwise = !revealed.deliveries.is_empty()
-            && !revealed
-                .deliveries
-                .iter()
-                .any(|one| belongs_to(call, history.user_id(caller), &history.deliveries[*one].event.event));
+            && !revealed.deliveries.iter().any(|one| {
+                belongs_to(call, history.user_id(caller), &history.deliveries[*one].event.event, history.variants)
+            });
         // Entries, exits and the end of the room are told by events of their own, which nothing else brings about.
         let is_another = (told(EventName::RemoteUserEnterRoom) && !matches!(call, Call::EnterRoom { .. }))
             || (told(EventName::RoomDismissed) && !matches!(call, Call::DestroyRoom { .. }))
@@ -175,6 +175,9 @@ pub(super) fn weigh(
     best.map(|((weight, ..), ask)| Cause { weight, ask, has_rival })
 }
 
+/// How sure it is that a request led to a commit, by what names it, and by when it came.
+type Rank = (u8, Naming, Reverse<Option<usize>>);
+
 /// What the events of a commit say of who has withdrawn a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Naming {
@@ -233,7 +236,7 @@ fn is_by_another(
 }
 
 /// Whether an event may tell of what this call does.
-fn belongs_to(call: &Call, caller: &UserId, event: &Event) -> bool {
+fn belongs_to(call: &Call, caller: &UserId, event: &Event, variants: Variants) -> bool {
     let name = event.name();
     let is_about_one_of =
         |users: &[UserId]| event.invitation().is_some_and(|invitation| users.contains(&invitation.invitee.user_id));
@@ -241,7 +244,15 @@ fn belongs_to(call: &Call, caller: &UserId, event: &Event) -> bool {
     match call {
         Call::DestroyRoom { .. } => matches!(name, EventName::InvitationRevokedByAdmin | EventName::RoomDismissed),
         Call::InviteUsers { user_id_list, .. } => {
-            matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded) && is_about_one_of(user_id_list)
+            let begins = match event {
+                // EVT-3, where a second call is told as a change.
+                Event::InvitationStatusChanged { invitation, .. } => {
+                    variants.called_again == CalledAgain::StatusChanged
+                        && invitation.status == InvitationStatus::Pending
+                }
+                _ => matches!(name, EventName::ReceiveInvitation | EventName::InvitationAdded),
+            };
+            begins && is_about_one_of(user_id_list)
         }
         Call::CancelInvitation { user_id_list, .. } => {
             let withdraws = matches!(

@@ -3,6 +3,7 @@
 use super::super::history::{Ask, History, Map, Revealed, SessionNo, Span, Sure, UserNo};
 use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
 use super::{Change, cause};
+use crate::check::variants::CalledAgain;
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::Event;
 use crate::protocol::vocabulary::{
@@ -258,6 +259,10 @@ impl<'t> Work<'_, 't> {
                     InvitationStatus::Accepted => end(Outcome::Accepted),
                     InvitationStatus::Rejected => end(Outcome::Rejected),
                     InvitationStatus::Timeout => end(Outcome::TimedOut),
+                    InvitationStatus::Pending if history.variants.called_again == CalledAgain::StatusChanged => {
+                        begun.extend(delivery.invitee.map(|invitee| (invitee, *number)));
+                        None
+                    }
                     InvitationStatus::None | InvitationStatus::Pending => None,
                 },
                 Event::InvitationRemoved { .. } => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 
+use super::super::variants::Variants;
 use super::{
     Ask, Attachment, Delivery, Ended, History, HowEnded, Irregularity, Map, Outage, Receipt, ResumeAsked, Revealed,
     Session, SessionNo, Span, UserNo, number,
@@ -63,6 +64,7 @@ impl<'t> Reader<'t> {
             .collect();
         let history = History {
             trace,
+            variants: Variants::default(),
             users,
             user_of,
             sessions: Vec::new(),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::record::{ApiCall, Ending, Record, Speaker};
 use super::standing::Standings;
 use super::{Asks, BatchNo, History, Meant, Operation, Outcome, Point, Sight, Sighting};
+use crate::check::variants::Variants;
 use crate::plan::DeviceIndex;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::call::{Call, InvitationPage, Reply};
@@ -372,6 +373,7 @@ impl<'t, 'r> Gathering<'t, 'r> {
                 room: self.room.clone(),
                 invitee: invitee.clone(),
                 bounds,
+                variants: Variants::default(),
                 operations,
                 sightings,
             });

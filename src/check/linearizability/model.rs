@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::variants::{LosingDevice, OutsidersList, Variants};
 use super::{Asks, Meant, Operation, Outcome, Sight, Standing};
 use crate::protocol::bounds::Bounds;
 use crate::protocol::vocabulary::{DeviceId, ErrorCode, InvitationCode, InvitationStatus, UserId};
@@ -73,6 +74,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Rules<'h> {
     pub(super) bounds: &'h Bounds,
+    pub(super) variants: Variants,
     pub(super) invitee: &'h UserId,
     pub(super) seen: BTreeMap<Sight, u32>,
 }
@@ -336,7 +338,9 @@ impl State {
         let mut states = Vec::new();
         match operation.outcome {
             Outcome::Done | Outcome::Unknown => {
-                if meant.iter().any(own) {
+                let lost = |answer: &Answer| answer.device != operation.device;
+                let may_lose = rules.variants.losing_device == LosingDevice::Success;
+                if meant.iter().any(|answer| own(answer) || (may_lose && lost(answer))) {
                     states.push(self.clone());
                 }
                 if self.is_live() {
@@ -344,12 +348,20 @@ impl State {
                 }
             }
             Outcome::Failed(ErrorCode::REQUEST_CONFLICT) => {
-                if meant.iter().any(|answer| !own(answer)) {
+                // IDM-3 has it for the other answer of the same device, too.
+                let loses = |answer: &Answer| {
+                    let is_other = answer.device != operation.device;
+                    is_other && rules.variants.losing_device == LosingDevice::Conflict
+                        || !is_other && answer.accepted != accepted
+                };
+                if meant.iter().any(loses) {
                     states.push(self);
                 }
             }
             Outcome::Failed(ErrorCode::REQUEST_ID_INVALID) => {
-                if self.may_know_nothing(may_mean_older) {
+                let loses = rules.variants.losing_device == LosingDevice::NoLiveInvitation
+                    && meant.iter().any(|answer| answer.device != operation.device);
+                if loses || self.may_know_nothing(may_mean_older) {
                     states.push(self.clone());
                 }
                 // DEV-3: an answer may be forgotten once the list no longer shows it.
@@ -400,10 +412,14 @@ impl State {
         let inside = self.member.is_some();
         let lawful = match &operation.outcome {
             Outcome::Shown { status, inviter } => {
+                let sees_all = rules.variants.outsiders_list == OutsidersList::Whole;
                 self.entry.shows() == Some((*status, inviter))
-                    && (!own || matches!(status, InvitationStatus::Pending | InvitationStatus::Accepted))
+                    && (!own || sees_all || matches!(status, InvitationStatus::Pending | InvitationStatus::Accepted))
             }
-            Outcome::NotShown => self.entry == Entry::Absent && (!own || inside),
+            Outcome::NotShown => {
+                let sees_all = inside || rules.variants.outsiders_list == OutsidersList::Whole;
+                self.entry == Entry::Absent && (!own || sees_all)
+            }
             Outcome::Failed(ErrorCode::NO_PERMISSION) if own => {
                 !inside && !matches!(self.entry, Entry::Pending { .. } | Entry::Accepted { .. })
             }

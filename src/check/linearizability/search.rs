@@ -75,7 +75,7 @@ pub(super) fn search(history: &History, demands: &Demands, explored_max: usize) 
         let most = seen.entry(sighting.sight.clone()).or_default();
         *most = (*most).max(sighting.count);
     }
-    let rules = Rules { bounds: &history.bounds, invitee: &history.invitee, seen };
+    let rules = Rules { bounds: &history.bounds, variants: history.variants, invitee: &history.invitee, seen };
     let mut search = Search { history, rules, demands: *demands, open: BTreeSet::new(), explored: 0, explored_max };
     let initial = |open| Configuration { state: State::initial(open), done: BTreeSet::new() };
     let mut possible = BTreeSet::from([initial(false), initial(true)]);

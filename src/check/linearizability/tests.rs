@@ -21,6 +21,7 @@ fn history_of(invitee: &str, text: &str) -> History {
         room: "r1".into(),
         invitee: invitee.into(),
         bounds: Bounds::default(),
+        variants: Variants::default(),
         operations: Vec::new(),
         sightings: Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! Reads messages from values: fields in any order, and errors with their place. What is accepted is defined here.
 
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, Error as _};
 use serde_json::{Map, Value};
 
 use super::shape::{
@@ -71,7 +71,12 @@ pub(super) fn call_of<'de, D: Deserializer<'de>>(operation: OperationName, args:
 /// The event of this name whose payload `payload` holds.
 pub(super) fn event_of<'de, D: Deserializer<'de>>(name: EventName, payload: D) -> Result<Event, D::Error> {
     let name = name.name().trim_start_matches("on");
-    EventShape::deserialize(Tagged { tag: "event", name, content: "payload", inner: payload })
+    let event = EventShape::deserialize(Tagged { tag: "event", name, content: "payload", inner: payload })?;
+    match event.named_by() {
+        // EVT-2: one of the two is enough to know what it is about; that it needs both is for the checks to say.
+        Some((false, false)) => Err(D::Error::missing_field("roomId")),
+        _ => Ok(event),
+    }
 }
 
 /// The type of a message, and its other fields.

@@ -226,15 +226,19 @@ impl Addressed {
     }
 
     fn added(&self, invitation: Arc<Invitation>) -> Event {
-        Event::InvitationAdded { room_id: self.room_id.clone(), room_info: self.info.clone(), invitation }
+        Event::InvitationAdded { room_id: Some(self.room_id.clone()), room_info: Some(self.info.clone()), invitation }
     }
 
     fn removed(&self, invitation: Arc<Invitation>) -> Event {
-        Event::InvitationRemoved { room_id: self.room_id.clone(), room_info: self.info.clone(), invitation }
+        Event::InvitationRemoved { room_id: Some(self.room_id.clone()), room_info: Some(self.info.clone()), invitation }
     }
 
     fn status_changed(&self, invitation: Arc<Invitation>) -> Event {
-        Event::InvitationStatusChanged { room_id: self.room_id.clone(), room_info: self.info.clone(), invitation }
+        Event::InvitationStatusChanged {
+            room_id: Some(self.room_id.clone()),
+            room_info: Some(self.info.clone()),
+            invitation,
+        }
     }
 }
 

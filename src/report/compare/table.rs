@@ -50,6 +50,7 @@ const fn short(verdict: Option<RequirementVerdict>) -> &'static str {
         Some(RequirementVerdict::Inconclusive) => "unclear",
         Some(RequirementVerdict::Pass) => "pass",
         Some(RequirementVerdict::Waived) => "waived",
+        Some(RequirementVerdict::Variant) => "variant",
         Some(RequirementVerdict::KnownFailure) => "known",
         Some(RequirementVerdict::Fail) => "FAIL",
     }

@@ -1,17 +1,20 @@
 //! How a result comes to be: outcome by outcome, so that no trace is kept longer than it takes to tell it.
 
+use std::collections::BTreeMap;
+
 use super::requirements::requirements;
 use super::{
-    CorpusResult, EmptyClaimResult, FindingResult, Implementation, PlaceResult, PlayedResult, Profile, RunResult,
-    ScenarioResult, SnapshotResult, SummaryResult, Tool, VERSION,
+    CorpusResult, DeclaredVariant, EmptyClaimResult, FindingResult, Implementation, PlaceResult, PlayedResult, Profile,
+    RunResult, ScenarioResult, SnapshotResult, SummaryResult, Tool, VERSION, Waived,
 };
 use crate::check::Finding;
 use crate::plan::{DeviceIndex, Place, WorldName};
+use crate::protocol::bounds::BoundValue;
 use crate::report::ladder::{Ladder, ladder};
 use crate::report::sequences::sequences;
 use crate::report::summary::Summary;
 use crate::run::corpus::Corpus;
-use crate::run::{Outcome, Played, Problem, SnapshotOutcome, Verdict, fingerprint};
+use crate::run::{Outcome, Played, Problem, SnapshotOutcome, Verdict, fingerprint, profile};
 use crate::seed::{Seed, fnv1a};
 use crate::time::Duration;
 
@@ -56,7 +59,39 @@ impl Profile {
     /// Everything is asked.
     #[must_use]
     pub fn strict() -> Self {
-        Self { name: "strict".to_owned(), waived: Vec::new() }
+        Self {
+            name: "strict".to_owned(),
+            waived: Vec::new(),
+            variants: Vec::new(),
+            bounds: BTreeMap::new(),
+            lacks: BTreeMap::new(),
+        }
+    }
+}
+
+impl From<&profile::Profile> for Profile {
+    fn from(profile: &profile::Profile) -> Self {
+        let waived = profile.waived.iter();
+        let variants = profile.variants.declared().into_iter();
+        let text = |value: &BoundValue| match value {
+            BoundValue::Duration(duration) => duration.to_string(),
+            BoundValue::Count(count) => count.to_string(),
+        };
+        Self {
+            name: profile.name.clone(),
+            waived: waived
+                .map(|(id, instead)| Waived { requirement: id.clone(), instead: Some(instead.clone()) })
+                .collect(),
+            variants: variants
+                .map(|(requirement, variant, text)| DeclaredVariant {
+                    requirement: requirement.to_owned(),
+                    variant: variant.to_owned(),
+                    text: text.to_owned(),
+                })
+                .collect(),
+            bounds: profile.fixed.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            lacks: profile.lacks.iter().map(|(what, why)| (what.name().to_owned(), why.clone())).collect(),
+        }
     }
 }
 
@@ -131,6 +166,7 @@ fn scenario(outcome: &Outcome, repeat: String) -> ScenarioResult {
             Problem::Scenario(diagnostics) => diagnostics.render(false),
             Problem::Words(words, _) => words.clone(),
         }),
+        variants: outcome.permitted.iter().map(|(id, name)| format!("{id}: {name}")).collect(),
         known_failure: outcome.known.clone(),
         played: outcome.played.iter().map(played_of).collect(),
         seed: outcome.seed.0,

@@ -28,6 +28,9 @@ pub enum RequirementVerdict {
     /// It was shown.
     #[serde(rename = "pass")]
     Pass,
+    /// It was shown by the variant that the profile declares.
+    #[serde(rename = "variant")]
+    Variant,
     /// The profile waives it.
     #[serde(rename = "waived")]
     Waived,
@@ -41,12 +44,13 @@ pub enum RequirementVerdict {
 
 impl RequirementVerdict {
     /// All of them, in the order in which reports show them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Fail,
         Self::KnownFailure,
         Self::Inconclusive,
         Self::Unsupported,
         Self::Waived,
+        Self::Variant,
         Self::NotShown,
         Self::Pass,
     ];
@@ -60,6 +64,7 @@ impl RequirementVerdict {
             Self::Inconclusive => "inconclusive",
             Self::Pass => "pass",
             Self::Waived => "waived",
+            Self::Variant => "variant",
             Self::KnownFailure => "known failure",
             Self::Fail => "fail",
         }
@@ -147,10 +152,16 @@ fn verdict(id: &str, about: &About<'_>, profile: &Profile) -> RequirementVerdict
     claims.chain(breaks).max().unwrap_or(RequirementVerdict::NotShown)
 }
 
+/// Whether a variant such as `REV-2: invitee` is of this requirement.
+fn is_of(variant: &str, id: &str) -> bool {
+    variant.split_once(':').is_some_and(|(of, _)| of == id)
+}
+
 /// What a scenario that claims a requirement shows of it, if it doesn't break it.
 fn shown_by(id: &str, scenario: &ScenarioResult) -> RequirementVerdict {
     let said_nothing = scenario.empty_claims.iter().any(|empty| empty.requirement == id);
     match scenario.verdict {
+        Verdict::NonStrict if scenario.variants.iter().any(|variant| is_of(variant, id)) => RequirementVerdict::Variant,
         Verdict::Pass | Verdict::NonStrict | Verdict::UnexpectedPass => RequirementVerdict::Pass,
         Verdict::Unsupported => RequirementVerdict::Unsupported,
         // Only the snapshot differs.

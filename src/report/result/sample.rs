@@ -14,6 +14,7 @@ pub(crate) fn scenario(name: &str, verdict: Verdict) -> ScenarioResult {
         world: "sim".to_owned(),
         verdict,
         reason: None,
+        variants: Vec::new(),
         known_failure: None,
         played: Vec::new(),
         seed: 1,
@@ -82,6 +83,9 @@ pub(crate) fn of(scenarios: Vec<ScenarioResult>) -> RunResult {
     let profile = Profile {
         name: "mine".to_owned(),
         waived: vec![Waived { requirement: "REV-3".to_owned(), instead: Some("the owner hears it, too".to_owned()) }],
+        variants: Vec::new(),
+        bounds: BTreeMap::new(),
+        lacks: BTreeMap::new(),
     };
     let worst = scenarios.iter().map(|scenario| scenario.verdict.exit_code()).max().unwrap_or(0);
     RunResult {

@@ -122,7 +122,7 @@ fn check_speaks_only_where_the_server_is_hidden() {
 #[test]
 fn what_stays_open_is_said_and_is_no_finding() {
     let called = r1().call(1000, "alice.web", sample::invite(&["bob"]), Ok(sample::invited(&["bob"])));
-    let findings = judge(&at_the_api(called), 1);
+    let findings = judge(&at_the_api(called), Variants::default(), 1);
     assert!(findings.kept.is_empty());
     assert_eq!(
         findings.undecided,

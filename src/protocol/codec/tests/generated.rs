@@ -172,7 +172,7 @@ fn invitation() -> impl Strategy<Value = Arc<Invitation>> {
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
     let both = || (room(), invitation());
-    let listed = || (name(), room(), invitation());
+    let listed = || (name().prop_map(Some), room().prop_map(Some), invitation());
     let users = || prop::collection::vec(user(), 0..3);
     prop_oneof![
         (both(), shared()).prop_map(|((room_info, invitation), extension_info)| Event::ReceiveInvitation {

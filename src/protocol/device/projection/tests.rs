@@ -60,15 +60,21 @@ fn event(revision: u64, news: News<'_>) -> StampedEvent {
         room_member_count: 1,
     });
     let event = match news {
-        News::Added(id) => {
-            Event::InvitationAdded { room_id, room_info, invitation: invitation(id, InvitationStatus::Pending) }
-        }
-        News::Changed(id, status) => {
-            Event::InvitationStatusChanged { room_id, room_info, invitation: invitation(id, status) }
-        }
-        News::Removed(id) => {
-            Event::InvitationRemoved { room_id, room_info, invitation: invitation(id, InvitationStatus::None) }
-        }
+        News::Added(id) => Event::InvitationAdded {
+            room_id: Some(room_id),
+            room_info: Some(room_info),
+            invitation: invitation(id, InvitationStatus::Pending),
+        },
+        News::Changed(id, status) => Event::InvitationStatusChanged {
+            room_id: Some(room_id),
+            room_info: Some(room_info),
+            invitation: invitation(id, status),
+        },
+        News::Removed(id) => Event::InvitationRemoved {
+            room_id: Some(room_id),
+            room_info: Some(room_info),
+            invitation: invitation(id, InvitationStatus::None),
+        },
         News::Entered(id) => Event::RemoteUserEnterRoom { room_id, user_info: user(id).into() },
         News::Left(id) => Event::RemoteUserLeaveRoom { room_id, user_info: user(id).into() },
         News::Scheduled(id) => {

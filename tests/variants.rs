@@ -1,0 +1,114 @@
+//! Implementations that read a requirement otherwise: strictly they fail by its name, under a profile that declares the
+//! variant they pass as non-strict, and whoever does neither fails under it, too.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use convoke::check::variants::{AXES, Variants};
+use convoke::mutant::Mutant;
+use convoke::mutant::variants::READINGS;
+use convoke::run::{self, OWN_SEED, Outcome, Recipe, SnapshotMode, Target, Verdict, corpus};
+use convoke::scenario::{self, Scenario};
+
+fn suite() -> Vec<(Target, Scenario)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let load = |target: Target| {
+        let scenario = scenario::load(&target.path).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+        (target, scenario)
+    };
+    corpus::find(&[root]).expect("the corpus is there").into_iter().map(load).collect()
+}
+
+/// What comes of scenarios until `enough` is one of them, or of all.
+fn play(
+    suite: &[(Target, Scenario)],
+    mutant: Mutant,
+    variants: Variants,
+    enough: impl Fn(&Outcome) -> bool + Sync,
+) -> Vec<Outcome> {
+    // Whoever plays the server answers otherwise, so no snapshot is as it was.
+    let recipe = Recipe { snapshots: SnapshotMode::Off, variants, moments_max: Some(500_000), ..Recipe::default() };
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((target, scenario)) = suite.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = run::run_as(target, scenario, OWN_SEED, &recipe, &mutant);
+                    if enough(&outcome) {
+                        next.store(suite.len(), Ordering::Relaxed);
+                    }
+                    outcomes.lock().unwrap().push(outcome);
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap()
+}
+
+fn names(outcome: &Outcome, requirement: &str) -> bool {
+    outcome.findings.iter().flat_map(|finding| &finding.requirements).any(|id| &*id.0 == requirement)
+}
+
+fn fails(outcome: &Outcome) -> bool {
+    outcome.verdict == Verdict::Fail
+}
+
+#[test]
+fn each_variant_fails_strictly_and_passes_where_it_is_declared_and_nothing_else_does() {
+    let suite = suite();
+    let mut wrongs = Vec::new();
+    for reading in READINGS {
+        let mut variants = Variants::default();
+        variants.declare(reading.requirement, reading.variant).unwrap();
+        let what = format!("{} {}", reading.requirement, reading.variant);
+
+        let wrong = |outcome: &Outcome| fails(outcome) && names(outcome, reading.requirement);
+        let strictly = play(&suite, reading.otherwise, Variants::default(), wrong);
+        let mut hold = |holds: bool, words: String| wrongs.extend((!holds).then(|| format!("{what}: {words}")));
+        hold(strictly.iter().any(wrong), "nothing names it".to_owned());
+
+        let declared = play(&suite, reading.otherwise, variants, |_| false);
+        let bad: Vec<String> = declared
+            .iter()
+            .filter(|outcome| !outcome.verdict.is_well())
+            .map(|outcome| {
+                let found =
+                    outcome.findings.iter().map(|finding| format!("\n  {}: {}", finding.check, finding.message));
+                format!("{} {}{}", outcome.name, outcome.verdict.name(), found.collect::<String>())
+            })
+            .collect();
+        hold(bad.is_empty(), bad.join("\n"));
+        let by_it = |outcome: &&Outcome| {
+            outcome.verdict == Verdict::NonStrict && outcome.permitted == [(reading.requirement, reading.variant)]
+        };
+        hold(declared.iter().any(|outcome| by_it(&outcome)), "no scenario is non-strict".to_owned());
+
+        let neither = play(&suite, reading.neither, variants, fails);
+        hold(neither.iter().any(fails), "what does neither passes".to_owned());
+    }
+    assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));
+}
+
+#[test]
+fn every_reading_that_can_be_declared_is_shown() {
+    let shown: Vec<(&str, &str)> = READINGS.iter().map(|reading| (reading.requirement, reading.variant)).collect();
+    for axis in AXES {
+        for (name, _) in &axis.readings[1..] {
+            assert!(shown.contains(&(axis.requirement, name)), "nobody behaves as {} {name} says", axis.requirement);
+        }
+    }
+}
+
+#[test]
+fn an_implementation_that_is_strict_passes_under_any_variant() {
+    let suite = suite();
+    for reading in READINGS {
+        let mut variants = Variants::default();
+        variants.declare(reading.requirement, reading.variant).unwrap();
+        let some: Vec<(Target, Scenario)> = suite.iter().step_by(40).cloned().collect();
+        for outcome in play(&some, Mutant::IDENTITY, variants, |_| false) {
+            assert_eq!(outcome.verdict, Verdict::Pass, "{}", outcome.name);
+        }
+    }
+}
