@@ -34,6 +34,7 @@ class Life {
   /** @type {object[]} what is to happen, since the last answer */
   out = [];
   now = 0;
+  connected = false;
   /** @type {Set<{at: number, then: () => void}>} in the order in which they were set */
   #timers = new Set();
   /** @type {Map<string, (payload: any) => void>} by event and name */
@@ -43,7 +44,10 @@ class Life {
   constructor({ identity, entropy }, bounds) {
     const transport = {
       connect: () => this.out.push({ connect: {} }),
-      disconnect: () => this.out.push({ disconnect: {} }),
+      disconnect: () => {
+        this.connected = false;
+        this.out.push({ disconnect: {} });
+      },
       /** @param {object} message */
       send: (message) => this.out.push({ send: { message } }),
     };
@@ -53,30 +57,36 @@ class Life {
       this.#timers.add(timer);
       return () => this.#timers.delete(timer);
     };
-    const requestTimeout = bounds.request_timeout / NANOSECONDS;
-    const world = { transport, after, idPrefix: entropy.slice(0, 8), requestTimeout, retryAfter: 0 };
-    this.device = new Device(identity, world);
+    const given = {
+      requestTimeout: bounds.request_timeout / NANOSECONDS,
+      acknowledgeEvery: bounds.acknowledge_every,
+      idsMax: bounds.ids_max,
+      timeoutMax: bounds.timeout_max / NANOSECONDS,
+      extensionInfoMax: bounds.extension_info_max,
+    };
+    this.device = new Device(identity, { transport, after, idPrefix: entropy.slice(0, 8), bounds: given, retryAfter: 0 });
     this.manager = this.device.getConferenceInvitationManager();
     for (const event of EVENTS) {
-      this.manager.on(event, (payload) => this.out.push({ event: { event, payload } }));
+      this.manager.on(/** @type {any} */ (event), (payload) => this.out.push({ event: { event, payload } }));
     }
   }
 
   /** @param {any} said */
   hear(said) {
-    // What is due comes first, whatever is said.
-    for (const timer of [...this.#timers]) {
-      if (timer.at > this.now) continue;
+    // What is due comes first, whatever is said; and what becomes due by it.
+    for (let timer; (timer = [...this.#timers].find(({ at }) => at <= this.now)); ) {
       this.#timers.delete(timer);
       timer.then();
     }
     switch (said.type) {
       case "connected":
+        this.connected = true;
         return this.device.connected();
       case "disconnected":
+        this.connected = false;
         return this.device.disconnected();
-      case "message":
-        return this.device.received(said.message);
+      case "message": // but for one of a connection that has just been given up
+        return this.connected && this.device.received(said.message);
       case "call":
         return this.#call(said);
       case "on":

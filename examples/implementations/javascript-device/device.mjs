@@ -6,10 +6,20 @@ import { ConferenceInvitationManager } from "./invitation-manager.mjs";
 import { ErrorCode, Refused } from "./numbers.mjs";
 
 // Milliseconds.
-const REQUEST_TIMEOUT = 30_000; // IDM-5
 const LOGIN_TIMEOUT = 5_000; // after which the device connects again
+const GAP_TIMEOUT = 1_000; // after which an event that is missing from the middle is asked for, by a resume
 const RETRY_AFTER = 500;
-const ACKNOWLEDGE_EVERY = 64;
+
+// PROTOCOL.md, section 11; times in milliseconds.
+export const BOUNDS = {
+  requestTimeout: 30_000, // IDM-5
+  acknowledgeEvery: 64,
+  idsMax: 100,
+  timeoutMax: 86_400_000,
+  extensionInfoMax: 4096, // bytes
+};
+
+const LOST_WHILE_OFFLINE = 4; // kJoinRoomStatusInvalidDuringOffline
 
 /**
  * What carries messages. The device gives it `connected`, `disconnected` and `received` to call.
@@ -35,19 +45,24 @@ export class Device {
   #acknowledged = 0;
   #requests = 0;
   #callOffLogin = () => {};
+  #callOffGap = () => {};
+  /** @type {Map<number, any>} events that came before their turn */
+  #early = new Map();
+  /** @type {string | undefined} the room that this device is in */
+  #room;
   #manager = new ConferenceInvitationManager(this);
 
   /**
    * @param {{userId: string, deviceId: string, platform: string, userSig?: string}} identity
-   * @param {{transport: Transport, after: After, idPrefix: string, requestTimeout?: number, retryAfter?: number}} world
+   * @param {{transport: Transport, after: After, idPrefix: string, bounds?: typeof BOUNDS, retryAfter?: number}} world
    *   `idPrefix` must never come twice for this device, also after a restart (IDM-1)
    */
-  constructor(identity, { transport, after, idPrefix, requestTimeout = REQUEST_TIMEOUT, retryAfter = RETRY_AFTER }) {
+  constructor(identity, { transport, after, idPrefix, bounds = BOUNDS, retryAfter = RETRY_AFTER }) {
     this.identity = identity;
     this.transport = transport;
     this.after = after;
     this.idPrefix = idPrefix;
-    this.requestTimeout = requestTimeout;
+    this.bounds = bounds;
     this.retryAfter = retryAfter;
   }
 
@@ -88,11 +103,29 @@ export class Device {
    * @param {object} args
    * @returns {Promise<{result: any, at?: {instance: number, revision: number}}>}
    */
-  respond(operation, args) {
-    if (this.#over) return Promise.reject(new Refused(ErrorCode.ERR_SDK_NOT_INITIALIZED, "not logged in"));
+  async respond(operation, args) {
+    this.mustBeLoggedIn();
+    const response = await this.#promise(operation, args);
+    const { roomId } = /** @type {any} */ (args);
+    if (operation === "enterRoom") this.#room = roomId;
+    if (operation === "exitRoom" || operation === "destroyRoom") this.#leave(roomId);
+    return response;
+  }
+
+  /** ERR-1: this is looked at before any argument is. */
+  mustBeLoggedIn() {
+    if (this.#over) throw new Refused(ErrorCode.ERR_SDK_NOT_INITIALIZED, "not logged in");
+  }
+
+  /**
+   * @param {string} operation
+   * @param {object} args
+   * @returns {Promise<{result: any, at?: {instance: number, revision: number}}>}
+   */
+  #promise(operation, args) {
     return new Promise((resolve, reject) => {
       const id = `${this.idPrefix}-${++this.#requests}`;
-      const callOff = this.after(this.requestTimeout, () => {
+      const callOff = this.after(this.bounds.requestTimeout, () => {
         this.#unanswered.delete(id);
         reject(new Refused(ErrorCode.ERR_FAILED, `${operation} was not answered: its outcome is unknown`));
       });
@@ -114,6 +147,8 @@ export class Device {
   disconnected() {
     this.#loggedIn = false;
     this.#callOffLogin();
+    this.#callOffGap();
+    this.#early.clear(); // what is not acknowledged comes again
     if (!this.#over) this.#callOffLogin = this.after(this.retryAfter, () => this.transport.connect());
   }
 
@@ -139,6 +174,11 @@ export class Device {
     if (!resumed) {
       this.#received = this.#acknowledged = 0;
       this.#manager.forget();
+      // TERM-2: the place in the room went with the session before.
+      const roomId = this.#room;
+      this.#room = undefined;
+      const payload = { roomId, reason: LOST_WHILE_OFFLINE, message: "the session ended while the device was away" };
+      if (roomId) this.#manager.take({ event: "onKickedOutOfRoom", payload });
     }
     this.#loggingIn?.resolve();
     this.#loggingIn = undefined;
@@ -168,15 +208,32 @@ export class Device {
 
   /** @param {{seq: number, event: string, payload: any, stamp?: any}} event */
   #happened(event) {
-    // IDM-4: each once. On a stream there is no gap, but what was on its way at a loss comes again.
-    if (event.seq !== this.#received + 1) return;
-    this.#received = event.seq;
-    if (this.#received - this.#acknowledged >= ACKNOWLEDGE_EVERY) {
+    // IDM-4: each once, and in order. What was on its way at a loss comes again, and a network may lose or reorder.
+    if (event.seq > this.#received) this.#early.set(event.seq, event);
+    for (let next; (next = this.#early.get(this.#received + 1)); ) {
+      this.#early.delete(next.seq);
+      this.#received = next.seq;
+      this.#inOrder(next);
+      if (this.#over) return;
+    }
+    this.#callOffGap();
+    if (this.#early.size > 0) this.#callOffGap = this.after(GAP_TIMEOUT, () => this.#reconnect());
+    if (this.#received - this.#acknowledged >= this.bounds.acknowledgeEvery) {
       this.#acknowledged = this.#received;
       this.transport.send({ type: "acknowledge", received: this.#received });
     }
+  }
+
+  /** @param {{event: string, payload: any, stamp?: any}} event */
+  #inOrder(event) {
     if (event.event === "onKickedOffLine") this.#end();
+    if (event.event === "onKickedOutOfRoom" || event.event === "onRoomDismissed") this.#leave(event.payload.roomId);
     this.#manager.take(event);
+  }
+
+  /** @param {string} roomId */
+  #leave(roomId) {
+    if (this.#room === roomId) this.#room = undefined;
   }
 
   /** @param {Request} request */
@@ -195,7 +252,10 @@ export class Device {
     this.#loggedIn = false;
     this.#session = undefined;
     this.#loggingIn = undefined;
+    this.#room = undefined;
     this.#callOffLogin();
+    this.#callOffGap();
+    this.#early.clear();
     for (const { callOff, reject } of this.#unanswered.values()) {
       callOff();
       reject(new Refused(ErrorCode.ERR_FAILED, "the session is over"));

@@ -3,11 +3,6 @@
 
 import { ErrorCode, InvitationStatus, Refused } from "./numbers.mjs";
 
-// Bounds of PROTOCOL.md, section 11.
-const IDS_MAX = 100;
-const TIMEOUT_MAX = 86_400; // seconds
-const EXTENSION_INFO_MAX = 4096; // bytes
-
 const ROOM_ID = /^[a-zA-Z0-9 !#$%&()+\-:;<=.>?@[\]^_{}|~,]{1,64}$/;
 
 // An invitee hears one of these when its ring is over.
@@ -27,7 +22,8 @@ const LIST = new Set(["onInvitationAdded", "onInvitationRemoved", "onInvitationS
  *
  * @typedef {{instance: number, revision: number, about?: {invitee: string, attempt: number}}} Stamp
  * @typedef {{instance: number, attempt: number}} Attempt
- * @typedef {{instance: number, revision: number, newest: Map<string, number>}} Known what was seen of a list
+ * @typedef {{instance: number, revision: number, heard: number, newest: Map<string, number>}} Known what was seen of a
+ *   list: everything up to `revision`, an event of `heard`, and by invitee
  */
 
 export class ConferenceInvitationManager {
@@ -50,11 +46,13 @@ export class ConferenceInvitationManager {
    * @returns {Promise<Map<string, TUIInvitationCode>>}
    */
   async inviteUsers({ roomId, userIdList, timeout = 0, extensionInfo = "" }) {
+    this.#device.mustBeLoggedIn();
     checkRoomId(roomId);
-    checkUserIdList(userIdList);
-    check(typeof timeout === "number" && timeout >= 0 && timeout <= TIMEOUT_MAX, "timeout is a number of seconds");
+    this.#checkUserIdList(userIdList);
+    const { timeoutMax, extensionInfoMax } = this.#device.bounds;
+    check(typeof timeout === "number" && timeout >= 0 && timeout * 1000 <= timeoutMax, "timeout is a number of seconds");
     check(
-      typeof extensionInfo === "string" && new TextEncoder().encode(extensionInfo).length <= EXTENSION_INFO_MAX,
+      typeof extensionInfo === "string" && new TextEncoder().encode(extensionInfo).length <= extensionInfoMax,
       "extensionInfo is a text, and not too long",
     );
     const { codes } = await this.#device.request("inviteUsers", { roomId, userIdList, timeout, extensionInfo });
@@ -66,8 +64,9 @@ export class ConferenceInvitationManager {
    * @returns {Promise<void>}
    */
   async cancelInvitation({ roomId, userIdList }) {
+    this.#device.mustBeLoggedIn();
     checkRoomId(roomId);
-    checkUserIdList(userIdList);
+    this.#checkUserIdList(userIdList);
     await this.#device.request("cancelInvitation", { roomId, userIdList });
   }
 
@@ -76,6 +75,7 @@ export class ConferenceInvitationManager {
    * @returns {Promise<void>}
    */
   async accept({ roomId }) {
+    this.#device.mustBeLoggedIn();
     checkRoomId(roomId);
     await this.#device.request("accept", { roomId, ...this.#attempt(roomId) });
   }
@@ -85,6 +85,7 @@ export class ConferenceInvitationManager {
    * @returns {Promise<void>}
    */
   async reject({ roomId, reason = 0 }) {
+    this.#device.mustBeLoggedIn();
     checkRoomId(roomId);
     check(reason === 0 || reason === 1, "reason is 0 or 1");
     await this.#device.request("reject", { roomId, reason, ...this.#attempt(roomId) });
@@ -96,12 +97,15 @@ export class ConferenceInvitationManager {
    * @returns {Promise<{invitationList: TUIInvitation[], cursor: string}>}
    */
   async getInvitationList({ roomId, cursor = "", count = 0 }) {
+    this.#device.mustBeLoggedIn();
     checkRoomId(roomId);
     check(Number.isSafeInteger(count) && count >= 0, "count is a whole number that is not negative");
     check(typeof cursor === "string", "cursor is a text");
     const args = { roomId, cursor, count };
     const { result, at = { instance: 0, revision: 0 } } = await this.#device.respond("getInvitationList", args);
     const known = this.#list(roomId, at.instance);
+    // ORD-5: an event that came in meanwhile knows more than this page, which is read again.
+    if (known.instance === at.instance && at.revision < known.heard) return this.getInvitationList(args);
     for (const { invitation, attempt, revision } of result.page.invitationList) {
       const { userId } = invitation.invitee;
       known.newest.set(userId, Math.max(revision, known.newest.get(userId) ?? 0));
@@ -166,6 +170,8 @@ export class ConferenceInvitationManager {
    */
   #isNews(event, payload, { instance, revision, about = { invitee: "", attempt: 0 } }) {
     const roomId = payload.roomId ?? payload.roomInfo.roomId;
+    const list = this.#list(roomId, instance);
+    if (list.instance === instance) list.heard = Math.max(list.heard, revision);
     if (LIST.has(event)) {
       // ORD-5: what is older than the newest that was seen of this invitee is no news.
       const known = this.#list(roomId, instance);
@@ -190,6 +196,13 @@ export class ConferenceInvitationManager {
     return attempt && { attempt };
   }
 
+  /** @param {unknown} ids */
+  #checkUserIdList(ids) {
+    const { idsMax } = this.#device.bounds;
+    check(Array.isArray(ids) && ids.length > 0 && ids.length <= idsMax, `userIdList is a list of 1 to ${idsMax} ids`);
+    check(/** @type {unknown[]} */ (ids).every((id) => typeof id === "string" && id !== ""), "an id is a text, not empty");
+  }
+
   /**
    * What is known of the list of this instance: a newer one begins from nothing.
    * @param {string} roomId
@@ -198,7 +211,7 @@ export class ConferenceInvitationManager {
   #list(roomId, instance) {
     let known = this.#lists.get(roomId);
     if (!known || known.instance < instance) {
-      known = { instance, revision: 0, newest: new Map() };
+      known = { instance, revision: 0, heard: 0, newest: new Map() };
       this.#lists.set(roomId, known);
     }
     return known;
@@ -215,10 +228,4 @@ function checkRoomId(roomId) {
   if (typeof roomId !== "string" || !ROOM_ID.test(roomId)) {
     throw new Refused(ErrorCode.ERR_ROOM_ID_INVALID, "roomId is 1 to 64 of 89 characters");
   }
-}
-
-/** @param {unknown} ids */
-function checkUserIdList(ids) {
-  check(Array.isArray(ids) && ids.length > 0 && ids.length <= IDS_MAX, "userIdList is a list of 1 to 100 ids");
-  check(/** @type {unknown[]} */ (ids).every((id) => typeof id === "string" && id !== ""), "an id is a text, not empty");
 }
