@@ -114,7 +114,7 @@ pub(super) fn weigh(
             Call::CancelInvitation { user_id_list, .. } => {
                 let withdrawn = revealed.deliveries.iter().any(|one| {
                     let event = &history.deliveries[*one].event.event;
-                    belongs_to(call, history.user_id(caller), event)
+                    belongs_to(call, history.user_id(caller), event, history.variants)
                 });
                 // CAN-2, CAN-3: live, and the caller's own or the caller's to revoke, as far as is known.
                 let inside = room.has_member(history, caller, window) != Some(false);
