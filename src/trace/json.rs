@@ -11,12 +11,15 @@
 //!
 //! [`codec`]: crate::protocol::codec
 
+mod lines;
+
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::lines::Lines;
 use super::outside::Vantage;
 use super::{Moment, Occurrence, Trace};
 use crate::plan::{Action, DeviceIndex, Expected, Plan, Sighting, Trigger, When};
@@ -71,24 +74,15 @@ pub fn write(trace: &Trace, to: &mut dyn Write) -> io::Result<()> {
     let header = Header { convoke_trace: VERSION, tool, vantage: trace.vantage, plan: &*trace.plan };
     serde_json::to_writer(&mut *to, &header)?;
     to.write_all(b"\n")?;
-    for moment in &trace.moments {
-        serde_json::to_writer(&mut *to, moment)?;
-        to.write_all(b"\n")?;
-    }
-    Ok(())
+    let mut lines = Lines::new();
+    trace.moments.iter().try_for_each(|moment| to.write_all(lines.line(moment)))
 }
 
 /// The hash of everything that happened: of the lines after the header. Two runs with the same hash are the same.
 #[must_use]
 pub fn hash(trace: &Trace) -> u64 {
-    let mut hash = WordHash::default();
-    let mut line = Vec::new();
-    for moment in &trace.moments {
-        line.clear();
-        serde_json::to_writer(&mut line, moment).expect("moments have string keys, and memory takes everything");
-        line.push(b'\n');
-        hash.add(&line);
-    }
+    let (mut hash, mut lines) = (WordHash::default(), Lines::new());
+    trace.moments.iter().for_each(|moment| hash.add(lines.line(moment)));
     hash.0
 }
 

@@ -18,6 +18,18 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn what_is_shared_is_written_as_if_it_were_not() {
+    let trace = a_call_to_bob().trace();
+    // Once more under other numbers: the same events, requests and answers.
+    let moments = trace.moments.iter().chain(&trace.moments).chain(&trace.moments);
+    let mut lines = lines::Lines::new();
+    for moment in moments {
+        let expected = serde_json::to_string(moment).unwrap() + "\n";
+        assert_eq!(String::from_utf8_lossy(lines.line(moment)), expected);
+    }
+}
+
+#[test]
 fn a_trace_says_where_its_server_was_seen() {
     let mut trace = a_call_to_bob().trace();
     assert!(!written(&trace).contains("vantage"), "what older readers know is written as they know it");
