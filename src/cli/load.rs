@@ -242,6 +242,7 @@ fn config(arguments: &Load, work: Work, server: &Server) -> Result<LoadConfig, F
         is_limited: matches!(server, Server::Elsewhere(_)),
         connections_kept: arguments.connections == Connections::Kept,
         tag: tag(),
+        lag: arguments.lag.as_deref().map(|lag| duration("--lag", lag)).transpose()?,
         oracle: OracleOptions { linearizability_every: arguments.linearizability, traces: arguments.traces.clone() },
     })
 }

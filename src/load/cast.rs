@@ -177,7 +177,12 @@ impl Cast {
         let now = floor.now();
         self.call += 1;
         self.names.next_call();
-        self.episode = Episode::new(self.names.clone(), self.members.len(), now);
+        let next = Episode::new(self.names.clone(), self.members.len(), now);
+        let between = std::mem::replace(&mut self.episode, next);
+        // What went wrong between two calls has no call of its own to stand in.
+        if !between.misdirected.is_empty() {
+            floor.oracle.submit(between);
+        }
         self.triggers = Triggers::new(&floor.work.plan);
         self.begun = 0;
         self.open = 0;
@@ -419,6 +424,11 @@ impl Cast {
         self.arrival.is_some_and(|arrival| arrival.measured)
     }
 
+    /// Whether an event of this room is not of the call at play. A call that is over keeps its names until the next begins.
+    fn is_elsewhere(&self, room: &RoomId) -> bool {
+        matches!(self.part, Part::Gone) || !self.names.owns(room)
+    }
+
     pub(super) fn heard(&mut self, floor: &mut Floor, device: DeviceIndex, event: &Arc<StampedEvent>) {
         let now = floor.now();
         let name = event.event.name();
@@ -428,20 +438,18 @@ impl Cast {
             self.members[device.index()].session = None;
         }
         let what = Occurrence::Heard { device, event: event.clone() };
-        if let Some(room) = room
-            && !self.names.owns(room)
-        {
+        if let Some(room) = room.filter(|room| self.is_elsewhere(room)) {
             match self.past.iter_mut().rev().find(|past| past.names.owns(room)) {
-                Some(past) => past.record(now, what),
+                Some(past) => return past.record(now, what),
+                None if self.names.owns(room) => {}
                 None => {
                     // Nobody of this cast has ever had to do with that room.
                     let who = &floor.work.plan.device(device).name;
                     let words = format!("{who} heard {name} of {room}, with which nobody here has to do");
                     self.episode.record(now, what);
-                    self.episode.misdirected.push(words);
+                    return self.episode.misdirected.push(words);
                 }
             }
-            return;
         }
         self.active = now;
         self.episode.record(now, what);
@@ -653,8 +661,8 @@ impl Cast {
             ServerMessage::Event { seq, event } => {
                 let last = member.last;
                 member.last = last.max(*seq);
-                let foreign = event.event.room_id().filter(|room| !self.names.owns(room));
-                let past = foreign.and_then(|room| self.past.iter_mut().rev().find(|past| past.names.owns(room)));
+                let elsewhere = event.event.room_id().filter(|room| self.is_elsewhere(room));
+                let past = elsewhere.and_then(|room| self.past.iter_mut().rev().find(|past| past.names.owns(room)));
                 past.unwrap_or(&mut self.episode).told(now, device, connection, *seq, last, event);
                 return;
             }

@@ -237,7 +237,7 @@ async fn generate(config: &LoadConfig, watch: &mut dyn FnMut(&Progress)) -> Resu
     drop(dialler.dial().await?);
     let work = Arc::new(config.work.clone());
     let oracle = Oracle::start(work.clone(), config.oracle.clone());
-    let lag = LAG + work.plan.service.bounds.expiry_lateness_max + TRANSIT_MAX;
+    let lag = config.lag.unwrap_or(LAG + work.plan.service.bounds.expiry_lateness_max + TRANSIT_MAX);
     let population = config.population();
     let floor = Floor::new(work.clone(), config.tag.clone(), clock, !config.connections_kept, lag, oracle, population);
     let limits = DriverLimits { backoff_min: Duration::from_millis(50), ..DriverLimits::default() };

@@ -77,6 +77,9 @@ pub(in crate::cli) struct Load {
     /// Where traces of wrong calls are saved; it is made when there is one
     #[arg(long, value_name = "DIR", default_value = "load-traces")]
     pub(in crate::cli) traces: PathBuf,
+    /// How long a trace waits for late events, for tests
+    #[arg(long, value_name = "DURATION", hide = true)]
+    pub(in crate::cli) lag: Option<String>,
     /// How to say what came of it
     #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) format: Format,
