@@ -49,7 +49,7 @@ impl Check for Answers {
                             library.shown(*call, item.attempt);
                         }
                     }
-                    library.reads.swap_remove(call);
+                    library.reads.retain(|(open, _)| open != call);
                     library.returned(*call, result.as_ref().err().map(|error| error.code));
                 }
                 Occurrence::Heard { event, .. } => library.heard(event, &planned.identity.user_id),
@@ -92,10 +92,10 @@ struct Library<'t> {
     told: Map<&'t RoomId, AttemptRef>,
     /// The answers that the application has given and that have not returned.
     answers: Vec<Answer<'t>>,
-    /// The logins and logouts that are open.
-    turns: Map<CallNo, OperationName>,
-    /// The list reads that are open.
-    reads: Map<CallNo, &'t RoomId>,
+    /// The logins and logouts that are open: never many.
+    turns: Vec<(CallNo, OperationName)>,
+    /// The list reads that are open: never many.
+    reads: Vec<(CallNo, &'t RoomId)>,
     /// Where the last answer off the wire was read.
     read_at: Option<RoomPoint>,
     /// The requests that have been sent.
@@ -125,10 +125,10 @@ impl<'t> Library<'t> {
                 self.answers.push(Answer { call, content, told, sent: false });
             }
             Call::GetInvitationList { room_id, .. } => {
-                self.reads.insert(call, room_id);
+                self.reads.push((call, room_id));
             }
             Call::Login { .. } | Call::Logout {} => {
-                self.turns.insert(call, content.operation());
+                self.turns.push((call, content.operation()));
             }
             _ => {}
         }
@@ -137,7 +137,8 @@ impl<'t> Library<'t> {
     /// With its session the library forgets what it was told: by a logout that was answered, and a login that came to
     /// nothing.
     fn returned(&mut self, call: CallNo, error: Option<ErrorCode>) {
-        let is_over = match self.turns.swap_remove(&call) {
+        let turn = self.turns.iter().position(|(open, _)| *open == call);
+        let is_over = match turn.map(|turn| self.turns.swap_remove(turn).1) {
             Some(OperationName::Logout) => error != Some(ErrorCode::FAILED),
             Some(_) => error.is_some_and(|error| error != ErrorCode::REPEAT_OPERATION),
             None => false,
@@ -159,7 +160,8 @@ impl<'t> Library<'t> {
     }
 
     fn shown(&mut self, call: CallNo, attempt: AttemptNo) {
-        if let (Some(room), Some(at)) = (self.reads.get(&call).copied(), self.read_at) {
+        let read = self.reads.iter().find(|(open, _)| *open == call).map(|(_, room)| *room);
+        if let (Some(room), Some(at)) = (read, self.read_at) {
             self.tell(room, AttemptRef { instance: at.instance, attempt });
         }
     }

@@ -38,7 +38,8 @@ struct Shown<'t> {
 impl Check for News {
     fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
         let mut findings = Findings::default();
-        let mut shown: Vec<Shown<'_>> = history.plan().devices.iter().map(|_| Shown::default()).collect();
+        // Most of a million devices are shown nothing.
+        let mut shown: Vec<Option<Box<Shown<'_>>>> = history.plan().devices.iter().map(|_| None).collect();
         let mut calls: Map<(DeviceIndex, CallNo), &Call> = Map::default();
         for (index, moment) in history.trace.moments.iter().enumerate() {
             let (device, stale) = match &moment.what {
@@ -47,27 +48,33 @@ impl Check for News {
                     continue;
                 }
                 Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
-                    shown[device.index()] = Shown::default();
+                    shown[device.index()] = None;
                     continue;
                 }
                 Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
                     let lists = matches!(response.result, Ok(Reply::List(_)));
-                    shown[device.index()].page = response.at.filter(|_| lists);
+                    shown[device.index()].get_or_insert_default().page = response.at.filter(|_| lists);
                     continue;
                 }
                 Occurrence::Returned { device, call, result: Ok(reply) } => {
                     let Some(call) = calls.swap_remove(&(*device, *call)) else { continue };
-                    (*device, shown[device.index()].returned(call, reply))
+                    let shown = &mut shown[device.index()];
+                    if ends(call) {
+                        *shown = None;
+                        continue;
+                    }
+                    (*device, shown.get_or_insert_default().returned(call, reply))
                 }
                 Occurrence::Heard { device, event } => {
                     let shown = &mut shown[device.index()];
                     let stale = match &event.event {
                         Event::KickedOutOfRoom { .. } | Event::RoomDismissed { .. } | Event::KickedOffLine { .. } => {
-                            *shown = Shown::default();
+                            *shown = None;
                             None
                         }
                         _ => event.stamp.as_ref().filter(|_| event.event.name().is_list()).and_then(|stamp| {
                             let about = &stamp.about.as_ref()?.invitee;
+                            let shown = shown.get_or_insert_default();
                             let stale = shown.see(event.event.room_id()?, Some(stamp.instance), about, stamp.revision);
                             shown.heard = shown.heard.max(stamp.revision);
                             stale
@@ -92,6 +99,11 @@ impl Check for News {
     }
 }
 
+/// Whether a call ends the time in the room: after it, nothing that the device was shown binds it.
+const fn ends(call: &Call) -> bool {
+    matches!(call, Call::ExitRoom { .. } | Call::DestroyRoom { .. } | Call::Login { .. } | Call::Logout {})
+}
+
 /// What is shown in an old state, a user or the list: as of which revision, and which the device has seen.
 type Stale<'t> = Option<(Option<&'t UserId>, Revision, Revision)>;
 
@@ -100,10 +112,6 @@ impl<'t> Shown<'t> {
         match (call, reply) {
             (Call::EnterRoom { room_id, .. }, _) => {
                 *self = Self { room: Some(room_id), ..Self::default() };
-                None
-            }
-            (Call::ExitRoom { .. } | Call::DestroyRoom { .. } | Call::Login { .. } | Call::Logout {}, _) => {
-                *self = Self::default();
                 None
             }
             (Call::GetInvitationList { room_id, .. }, Reply::List(page)) => {

@@ -145,6 +145,7 @@ impl Compiler<'_> {
         let (rooms, setup) = self.rooms_and_setup();
         let steps = self.steps();
         let expectations = self.expectations();
+        let (accounts, devices) = self.people.accounts_and_devices();
         Plan {
             source: Source { path: scenario.path.clone(), text: Arc::clone(&scenario.text) },
             title: scenario.title.value.clone(),
@@ -159,8 +160,8 @@ impl Compiler<'_> {
                 sync: self.duration_or(scenario.service.sync.as_ref(), Duration::ZERO),
             },
             network: self.network(),
-            accounts: self.people.accounts(),
-            devices: self.people.devices(),
+            accounts,
+            devices,
             rooms,
             setup,
             steps,

@@ -141,7 +141,12 @@ impl InvitationCore {
 
     /// A session begins. The user's account exists.
     pub fn online(&mut self, user: &UserId, device: &DeviceId, slot: SessionSlot) {
-        self.user_mut(user).sessions.push(OnlineSession { device: device.clone(), slot });
+        let sessions = &mut self.user_mut(user).sessions;
+        if sessions.is_empty() {
+            // Most users have one device, and there may be a million of them.
+            sessions.reserve_exact(1);
+        }
+        sessions.push(OnlineSession { device: device.clone(), slot });
     }
 
     /// What the end of a session leads to: an exit from the room that it was in (TERM-2). Call [`Self::offline`] next.

@@ -116,7 +116,8 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Device {
     config: DeviceConfig,
-    ids: String,
+    /// What this life's request ids begin with.
+    ids: u32,
     requests: u64,
     state: State,
     connected: bool,
@@ -135,10 +136,17 @@ pub struct Device {
     /// The requests that are not answered, in the order of their numbers.
     pending: Vec<Pending>,
     room: Option<RoomId>,
+    /// What it was told of invitations and rooms; a million idle devices were told nothing.
+    told: Option<Box<Told>>,
+    handlers: Handlers,
+}
+
+/// What a session was told of invitations and rooms.
+#[derive(Debug, Default)]
+struct Told {
     rings: Rings,
     views: Views,
     projection: Projection,
-    handlers: Handlers,
 }
 
 /// What the application wants, and how far that is.
@@ -164,17 +172,23 @@ struct Pending {
     deadline: Instant,
 }
 
+impl Pending {
+    fn enters(&self, room: &RoomId) -> bool {
+        matches!(&*self.content, Call::EnterRoom { room_id, .. } if room_id == room)
+    }
+}
+
 impl Device {
     /// A library that has not been started.
     #[must_use]
     pub fn new(config: DeviceConfig) -> Self {
         Self {
             config,
-            ids: String::new(),
+            ids: 0,
             requests: 0,
             state: State::LoggedOut,
             connected: false,
-            user_sig: "".into(),
+            user_sig: Arc::default(),
             session: None,
             received: 0,
             acknowledged: 0,
@@ -183,9 +197,7 @@ impl Device {
             login_deadline: None,
             pending: Vec::new(),
             room: None,
-            rings: Rings::default(),
-            views: Views::default(),
-            projection: Projection::default(),
+            told: None,
             handlers: Handlers::default(),
         }
     }
@@ -229,7 +241,7 @@ impl Device {
             outputs.push(DeviceOutput::Returned { call, result: self.not_entered(room_id) });
             return;
         }
-        let content = self.rings.name_attempt(content);
+        let content = self.told.get_or_insert_default().rings.name_attempt(content);
         self.ask(now, Some(call), content, outputs);
     }
 
@@ -238,7 +250,8 @@ impl Device {
             let message = "the device is not in this room";
             return Err(ApiError::new(ErrorCode::OPERATION_INVALID_BEFORE_ENTER_ROOM, message));
         }
-        Ok(Reply::NotEntered(self.projection.not_entered()))
+        let known = self.told.as_ref().map_or_else(|| Arc::from([]), |told| told.projection.not_entered());
+        Ok(Reply::NotEntered(known))
     }
 
     /// Sends a request, now or after the next login.
@@ -255,7 +268,7 @@ impl Device {
     /// IDM-1: unique for ever, since each life of the device has its own prefix.
     fn next_id(&mut self) -> RequestId {
         self.requests += 1;
-        RequestId::from(format!("{}-{}", self.ids, self.requests))
+        RequestId::from(format!("{:08x}-{}", self.ids, self.requests))
     }
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {
@@ -330,9 +343,7 @@ impl Device {
         self.acknowledged = 0;
         self.early.clear();
         self.gap_deadline = None;
-        self.rings = Rings::default();
-        self.views = Views::default();
-        self.projection = Projection::default();
+        self.told = None;
     }
 
     /// The session is over, by the application's wish or the server's.
@@ -372,33 +383,34 @@ impl Device {
 
     /// Takes in what a successful call tells. Whether its page is too old to be handed over.
     fn learn(&mut self, content: &Call, reply: &Reply, at: Option<RoomPoint>) -> bool {
+        let told = self.told.get_or_insert_default();
         match (content, reply, at) {
             (Call::EnterRoom { room_id, .. }, _, Some(at)) => {
                 self.room = Some(room_id.clone());
-                self.views.enter(at);
-                self.projection.enter(at, &self.config.identity.user_id);
-                self.rings.stop(room_id);
+                told.views.enter(at);
+                told.projection.enter(at, &self.config.identity.user_id);
+                told.rings.stop(room_id);
             }
-            (Call::FetchAttendeeList { .. }, Reply::Attendees(users), Some(at)) => self.projection.attendees(at, users),
-            (Call::GetUserList { .. }, Reply::Members(users), Some(at)) => self.projection.members(at, users),
+            (Call::FetchAttendeeList { .. }, Reply::Attendees(users), Some(at)) => told.projection.attendees(at, users),
+            (Call::GetUserList { .. }, Reply::Members(users), Some(at)) => told.projection.members(at, users),
             (Call::ExitRoom { room_id } | Call::DestroyRoom { room_id }, _, _)
                 if self.room.as_ref() == Some(room_id) =>
             {
                 self.room = None;
-                self.projection = Projection::default();
+                told.projection = Projection::default();
             }
             (Call::Accept { room_id, attempt } | Call::Reject { room_id, attempt, .. }, _, _) => {
-                self.rings.answered(room_id, *attempt);
+                told.rings.answered(room_id, *attempt);
             }
             (Call::GetInvitationList { room_id, cursor, .. }, Reply::List(page), Some(at)) => {
                 let first = cursor.as_str().is_empty();
-                if !self.views.page(at, first, &page.invitation_list) {
+                if !told.views.page(at, first, &page.invitation_list) {
                     return true;
                 }
-                self.projection.page(at, first, page);
+                told.projection.page(at, first, page);
                 let me = &self.config.identity.user_id;
                 for item in page.invitation_list.iter().filter(|item| item.invitation.invitee.user_id == *me) {
-                    self.rings.shown(room_id, at.instance, item.attempt, item.invitation.status);
+                    told.rings.shown(room_id, at.instance, item.attempt, item.invitation.status);
                 }
             }
             _ => {}
@@ -437,17 +449,18 @@ impl Device {
     }
 
     fn in_order(&mut self, now: Instant, event: Arc<StampedEvent>, outputs: &mut Vec<DeviceOutput>) {
-        let me = self.config.identity.user_id.clone();
         let name = event.event.name();
-        self.views.hear(&event);
+        let told = self.told.get_or_insert_default();
+        told.views.hear(&event);
         match &event.event {
             Event::ReceiveInvitation { room_info, .. } => {
                 let room_id = room_info.room_id.clone();
-                let busy = self.rings.receive(&event, self.room.as_ref(), self.is_entering(&room_id));
+                let entering = self.pending.iter().any(|pending| pending.enters(&room_id));
+                let busy = told.rings.receive(&event, self.room.as_ref(), entering);
                 self.hand_over(event, outputs);
                 if let Some(reason) = busy.filter(|_| self.config.auto_busy) {
                     let content = Call::Reject { room_id, reason: i64::from(reason.number()), attempt: None };
-                    let content = self.rings.name_attempt(Arc::new(content));
+                    let content = self.told.get_or_insert_default().rings.name_attempt(Arc::new(content));
                     self.ask(now, None, content, outputs);
                 }
                 return;
@@ -461,29 +474,24 @@ impl Device {
                 if self.room.as_ref() == Some(room_id) =>
             {
                 self.room = None;
-                self.projection = Projection::default();
+                told.projection = Projection::default();
             }
             _ => {}
         }
+        let me = &self.config.identity.user_id;
         // DEV-8: a closing event counts only for an attempt that this session knows of.
-        if name.closes_ring() && event.is_about(&me) && !self.rings.close(&event) {
+        if name.closes_ring() && event.is_about(me) && !told.rings.close(&event) {
             return;
         }
         // ORD-5: a list event that a page or a later event has overtaken is stale.
         if name.is_list() {
-            if !self.views.is_news(&event) {
+            if !told.views.is_news(&event) {
                 return;
             }
-            self.rings.heard_of(&me, &event);
+            told.rings.heard_of(me, &event);
         }
-        self.projection.hear(&event);
+        told.projection.hear(&event);
         self.hand_over(event, outputs);
-    }
-
-    fn is_entering(&self, room_id: &RoomId) -> bool {
-        self.pending
-            .iter()
-            .any(|pending| matches!(&*pending.content, Call::EnterRoom { room_id: r, .. } if r == room_id))
     }
 
     fn hand_over(&mut self, event: Arc<StampedEvent>, outputs: &mut Vec<DeviceOutput>) {
@@ -543,7 +551,7 @@ impl Node for Device {
         self.give_up_what_is_due(now, outputs);
         match input {
             DeviceInput::Started { entropy } => {
-                self.ids = format!("{:08x}", Stream::from_entropy(entropy).bits() >> 32);
+                self.ids = (Stream::from_entropy(entropy).bits() >> 32) as u32;
             }
             DeviceInput::Connected => {
                 if self.state == State::LoggedOut {

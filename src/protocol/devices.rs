@@ -34,7 +34,8 @@ pub(super) struct Devices {
 struct Known {
     key: (UserId, DeviceId),
     session: Option<SessionSlot>,
-    results: KeptResults,
+    /// None until it has asked anything.
+    results: Option<Box<KeptResults>>,
 }
 
 impl Devices {
@@ -48,12 +49,12 @@ impl Devices {
     pub(super) fn place(&mut self, identity: &DeviceIdentity, memory: Duration) -> DevicePlace {
         let key = (identity.user_id.clone(), identity.device_id.clone());
         if let Some(place) = self.places.get(&key).copied() {
-            if let Some(lapse) = self.known(place).results.lapse(memory) {
+            if let Some(lapse) = self.lapse(place, memory) {
                 self.lapsing.remove(&(lapse, place));
             }
             return place;
         }
-        let known = Some(Known { key: key.clone(), session: None, results: KeptResults::default() });
+        let known = Some(Known { key: key.clone(), session: None, results: None });
         let place = match self.free.pop() {
             Some(place) => {
                 self.known[place.0] = known;
@@ -80,7 +81,7 @@ impl Devices {
             self.lapsing.remove(&(lapse, lapsed));
             self.forget(lapsed);
         }
-        match self.known(place).results.lapse(memory) {
+        match self.lapse(place, memory) {
             Some(lapse) if lapse >= at => {
                 self.lapsing.insert((lapse, place));
             }
@@ -95,12 +96,17 @@ impl Devices {
     }
 
     /// The results that a device may ask for again.
-    pub(super) fn results(&self, place: DevicePlace) -> &KeptResults {
-        &self.known(place).results
+    pub(super) fn results(&self, place: DevicePlace) -> Option<&KeptResults> {
+        self.known(place).results.as_deref()
     }
 
     pub(super) fn results_mut(&mut self, place: DevicePlace) -> &mut KeptResults {
-        &mut self.known_mut(place).results
+        self.known_mut(place).results.get_or_insert_default()
+    }
+
+    /// When nothing is left that a device may ask for again.
+    fn lapse(&self, place: DevicePlace, memory: Duration) -> Option<Instant> {
+        self.results(place)?.lapse(memory)
     }
 
     fn known(&self, place: DevicePlace) -> &Known {

@@ -253,8 +253,9 @@ impl<L: Logic> Service<L> {
 
     fn start(&mut self, now: Instant, records: &[Arc<Record>], entropy: [u8; 32], outputs: &mut Vec<ServiceOutput>) {
         self.tokens = Stream::from_entropy(entropy);
-        for (user, name, avatar_url) in &self.config.accounts {
-            self.state.core.add_account(user.clone(), name.clone(), avatar_url.clone());
+        // A life begins once.
+        for (user, name, avatar_url) in std::mem::take(&mut self.config.accounts) {
+            self.state.core.add_account(user, name, avatar_url);
         }
         // A recovered server speaks to nobody until somebody connects, so carrying the records out sends nothing.
         for record in records {
@@ -553,7 +554,8 @@ impl<L: Logic> Service<L> {
         if changes_state {
             // IDM-1: a repeat returns the result that it had, before every other check but login.
             let memory = self.config.bounds.result_memory;
-            if let Some(kept) = self.state.devices.results(device).get(now, &request.id, memory) {
+            let results = self.state.devices.results(device);
+            if let Some(kept) = results.and_then(|results| results.get(now, &request.id, memory)) {
                 let (result, at) = if kept.answers(&request.content) {
                     (kept.result.clone(), kept.at)
                 } else {

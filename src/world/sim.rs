@@ -94,7 +94,7 @@ struct Sim<'c> {
     /// How much has happened since an application last heard or was told something.
     without_progress: u64,
     stage: Stage,
-    queue: Queue<Happening>,
+    queue: Queue<Wake, Happening>,
     moments: Vec<Moment>,
     /// The kinds of link; a device's link points here.
     models: Vec<Link>,
@@ -120,9 +120,10 @@ struct DeviceState {
     /// Whether the library waits for a connection.
     connecting: bool,
     wake: Option<Instant>,
-    /// What the network holds back in each direction.
-    waiting: [Backlog<InFlight>; 2],
-    raw: RawState,
+    /// What the network holds back in each direction, where it has ever held anything back.
+    waiting: Option<Box<[Backlog<InFlight>; 2]>>,
+    /// What a raw device remembers; few are.
+    raw: Option<Box<RawState>>,
     clock: Clock,
     /// What the latest page that it read returned; empty before the first.
     cursor: Cursor,
@@ -141,6 +142,16 @@ enum InFlight {
     ToDevice(ConnectionNo, ServerMessage),
     /// The other end has closed: what came before it arrives first.
     CloseToDevice(ConnectionNo),
+}
+
+/// A device wants to be woken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wake(DeviceIndex);
+
+impl From<Wake> for Happening {
+    fn from(Wake(device): Wake) -> Self {
+        Self::DeviceWake(device)
+    }
 }
 
 enum Happening {
@@ -202,10 +213,10 @@ impl<'c> Sim<'c> {
                 connection: None,
                 connecting: false,
                 wake: None,
-                waiting: [Backlog::default(), Backlog::default()],
-                raw: RawState::default(),
+                waiting: None,
+                raw: None,
                 clock: Clock::default(),
-                cursor: Cursor::from(""),
+                cursor: Cursor::default(),
             })
             .collect();
         let is_needed = plan.steps.iter().any(|step| matches!(step.action, Action::CrashServer { .. }));
@@ -590,7 +601,7 @@ impl<'c> Sim<'c> {
         let at = device.clock.real(deadline).max(self.now);
         if device.wake.is_none_or(|wake| at < wake) {
             device.wake = Some(at);
-            self.queue.push(at, Happening::DeviceWake(index));
+            self.queue.push_word(at, Wake(index));
         }
     }
 
@@ -644,7 +655,7 @@ impl<'c> Sim<'c> {
         }
         device.connecting = false;
         device.link.forget_order();
-        device.waiting = [Backlog::default(), Backlog::default()];
+        device.waiting = None;
         self.connections.push(Connection { device: index, device_end: true, server_end: true });
         let connection = ConnectionNo(u32::try_from(self.connections.len()).expect("fewer than 2^32 connections"));
         device.connection = Some(connection);
@@ -739,17 +750,17 @@ impl<'c> Sim<'c> {
 
     fn put_on_wire(&mut self, index: DeviceIndex, way: Way, message: InFlight) {
         if self.stage == Stage::Setup {
-            self.queue.push(self.now, Happening::Arrival(index, message));
+            self.queue.push_in_order(self.now, Happening::Arrival(index, message));
             return;
         }
         let device = &mut self.devices[index.index()];
         if device.link.is_blocked(way) {
-            device.waiting[way as usize].keep(message);
+            device.waiting.get_or_insert_default()[way as usize].keep(message);
             return;
         }
         let model = &self.models[device.link.model as usize];
         match device.link.fate(self.now, way, model, self.plan.seed, index.0) {
-            Fate::Arrives(at) => self.queue.push(at, Happening::Arrival(index, message)),
+            Fate::Arrives(at) => self.queue.push_in_order(at, Happening::Arrival(index, message)),
             Fate::ArrivesTwice(first, second) => {
                 if let Some(copy) = message.copy() {
                     self.queue.push(second, Happening::Arrival(index, copy));
@@ -776,7 +787,7 @@ impl<'c> Sim<'c> {
             InFlight::ToDevice(..) | InFlight::CloseToDevice(_) => Way::ToDevice,
         };
         if device.link.is_blocked(way) {
-            device.waiting[way as usize].catch(message);
+            device.waiting.get_or_insert_default()[way as usize].catch(message);
             return;
         }
         match message {
@@ -812,7 +823,8 @@ impl<'c> Sim<'c> {
                 continue;
             }
             let before = device.link.last_arrival(way);
-            for message in std::mem::take(&mut device.waiting[way as usize]) {
+            let waiting = device.waiting.as_mut().map(|waiting| std::mem::take(&mut waiting[way as usize]));
+            for message in waiting.into_iter().flatten() {
                 if !at_once {
                     self.put_on_wire(index, way, message);
                 } else if before > self.now {

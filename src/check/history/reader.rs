@@ -42,8 +42,8 @@ struct Connection<'t> {
     login: Option<(usize, &'t Login)>,
     device: Option<DeviceIndex>,
     session: Option<SessionNo>,
-    /// Requests that wait for an answer, as (ask, receipt).
-    open: Map<&'t RequestId, VecDeque<(usize, usize)>>,
+    /// Requests that wait for an answer, in the order of their arrival, as (ask, receipt).
+    open: VecDeque<(&'t RequestId, usize, usize)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,13 +175,16 @@ impl<'t> Reader<'t> {
         if session.is_some() && changes_state(&request.content) && (kept.is_none() || repeated.is_some()) {
             self.latest.insert((device, &request.id), ask);
         }
-        known.open.entry(&request.id).or_default().push_back((ask, asks[ask].receipts.len()));
+        known.open.push_back((&request.id, ask, asks[ask].receipts.len()));
         asks[ask].receipts.push(receipt);
     }
 
     fn answered(&mut self, index: usize, connection: ConnectionNo, response: &'t Response) {
-        let open = self.connections.get_mut(&connection).and_then(|known| known.open.get_mut(&response.id));
-        let Some((ask, receipt)) = open.and_then(VecDeque::pop_front) else {
+        let answered = self.connections.get_mut(&connection).and_then(|known| {
+            let place = known.open.iter().position(|(id, ..)| **id == response.id)?;
+            known.open.remove(place)
+        });
+        let Some((_, ask, receipt)) = answered else {
             self.history.unasked.push(index);
             return;
         };
@@ -203,7 +206,7 @@ impl<'t> Reader<'t> {
     /// What came in behind a login belongs to its session, also if it came before the answer.
     fn note_early_requests(&mut self, connection: ConnectionNo, login: usize, session: SessionNo) {
         let Some(known) = self.connections.get(&connection) else { return };
-        for (ask, receipt) in known.open.values().flatten().copied() {
+        for (_, ask, receipt) in known.open.iter().copied() {
             let asked = &mut self.history.asks[ask];
             let receipt = &mut asked.receipts[receipt];
             if receipt.moment > login && receipt.session.is_none() {
@@ -282,7 +285,8 @@ impl<'t> Reader<'t> {
             user,
             began: when,
             ended: None,
-            attachments: Vec::new(),
+            // Most sessions have one, and there may be a million of them.
+            attachments: Vec::with_capacity(1),
             unanswered_logins: Vec::new(),
             heard: Vec::new(),
             numbers: Vec::new(),
@@ -349,7 +353,7 @@ impl<'t> Reader<'t> {
     fn may_have_logged_out(&mut self, connection: ConnectionNo) {
         let Some(known) = self.connections.get(&connection) else { return };
         let asks = &self.history.asks;
-        let logout = known.open.values().flatten().map(|(ask, _)| &asks[*ask]).find(|ask| {
+        let logout = known.open.iter().map(|(_, ask, _)| &asks[*ask]).find(|ask| {
             ask.answers.is_empty() && ask.call().is_some_and(|call| call.operation() == OperationName::Logout)
         });
         let Some((receipt, session)) = logout.and_then(|ask| Some((ask.receipts.first()?.moment, known.session?)))

@@ -146,30 +146,24 @@ impl<'s> People<'s> {
             || self.member_of_population(id).is_some()
     }
 
-    /// All accounts, in order.
-    pub(super) fn accounts(&self) -> Vec<Account> {
-        let mut accounts = Vec::new();
-        for group in &self.groups {
-            for user in 0..group.users() {
-                let id = group.user_id(user);
-                accounts.push(Account {
-                    user_name: group.account.user_name.as_deref().unwrap_or(&id).into(),
-                    avatar_url: group.account.avatar_url.as_deref().unwrap_or_default().into(),
-                    user_id: id.into(),
-                });
-            }
-        }
-        accounts
-    }
-
-    /// All devices, in order: [`DeviceIndex`] points into them.
-    pub(super) fn devices(&self) -> Vec<PlannedDevice> {
-        let mut devices = Vec::new();
+    /// All accounts and all devices, in order: [`DeviceIndex`] points into the latter. What a population repeats a million
+    /// times is there once.
+    pub(super) fn accounts_and_devices(&self) -> (Vec<Account>, Vec<PlannedDevice>) {
+        let width = |group: &Group<'_>| group.users() as usize * group.devices.len();
+        let mut accounts = Vec::with_capacity(self.groups.iter().map(|group| group.users() as usize).sum());
+        let mut devices = Vec::with_capacity(self.groups.iter().map(width).sum());
         for group in &self.groups {
             let population: Option<Arc<str>> = group.count.map(|_| group.account.id.value.as_str().into());
+            let user_name: Option<Arc<str>> = group.account.user_name.as_deref().map(Arc::from);
+            let avatar_url: Arc<str> = group.account.avatar_url.as_deref().map_or_else(Arc::default, Arc::from);
             for user in 0..group.users() {
-                let id = group.user_id(user);
-                let user_id = UserId::from(id.as_str());
+                let id: Arc<str> = group.user_id(user).into();
+                let user_id = UserId::from(id.clone());
+                accounts.push(Account {
+                    user_id: user_id.clone(),
+                    user_name: user_name.clone().unwrap_or_else(|| id.clone()),
+                    avatar_url: avatar_url.clone(),
+                });
                 for device in group.devices {
                     let name = &device.name.value;
                     devices.push(PlannedDevice {
@@ -189,7 +183,7 @@ impl<'s> People<'s> {
                 }
             }
         }
-        devices
+        (accounts, devices)
     }
 
     /// The devices that are logged in when the scenario begins, with the place that says so.

@@ -41,7 +41,7 @@ fn what_a_device_may_ask_for_again_outlives_its_session() {
     visit(&mut devices, "others", None, 120);
     let place = devices.place(&identity("phone"), MEMORY);
     let id = RequestId::from("1".to_owned());
-    assert!(devices.results(place).get(Instant::from_millis(1000 * 120), &id, MEMORY).is_some());
+    assert!(devices.results(place).and_then(|kept| kept.get(Instant::from_millis(1000 * 120), &id, MEMORY)).is_some());
     devices.begin(place, SessionSlot(0));
     assert_eq!(devices.session_of(&"alice".into(), &"phone".into()), Some(SessionSlot(0)));
     // While it has a session it is never forgotten.

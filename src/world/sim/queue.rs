@@ -1,26 +1,61 @@
 //! What will happen next: a queue by time, in which ties are broken by the order of entry.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::time::Instant;
 
-/// A queue of things to happen.
+/// A queue of things to happen, of which those that are only a small word `W` wait in the heap itself: most of what waits
+/// are wakes that nobody will wait for any more when their time comes, one for each of a million devices.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(super) struct Queue<W, T> {
     /// Small keys move about in the heap; what they stand for stays where it is.
-    keys: BinaryHeap<Reverse<(Instant, u64, u32)>>,
+    keys: BinaryHeap<Reverse<Key<W>>>,
+    /// Keys that came in the order of their times, beside the heap: where all links are alike, those of all arrivals.
+    stream: VecDeque<Key<W>>,
     items: Vec<Option<T>>,
     free: Vec<u32>,
     entered: u64,
 }
 
-impl<T> Queue<T> {
+/// When, the how manieth that was entered, and what.
+type Key<W> = (Instant, u64, What<W>);
+
+/// What a key stands for. Never compared: no two keys were entered as the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum What<W> {
+    Word(W),
+    Item(u32),
+}
+
+impl<W: Copy + Ord, T: From<W>> Queue<W, T> {
     pub(super) fn new() -> Self {
-        Self { keys: BinaryHeap::new(), items: Vec::new(), free: Vec::new(), entered: 0 }
+        Self { keys: BinaryHeap::new(), stream: VecDeque::new(), items: Vec::new(), free: Vec::new(), entered: 0 }
     }
 
     pub(super) fn push(&mut self, at: Instant, item: T) {
+        let what = self.keep(item);
+        let key = self.key(at, what);
+        self.keys.push(Reverse(key));
+    }
+
+    /// The same for what mostly happens in the order in which it is pushed.
+    pub(super) fn push_in_order(&mut self, at: Instant, item: T) {
+        let what = self.keep(item);
+        let key = self.key(at, what);
+        if self.stream.back().is_none_or(|(last, _, _)| *last <= at) {
+            self.stream.push_back(key);
+        } else {
+            self.keys.push(Reverse(key));
+        }
+    }
+
+    pub(super) fn push_word(&mut self, at: Instant, word: W) {
+        let key = self.key(at, What::Word(word));
+        self.keys.push(Reverse(key));
+    }
+
+    fn keep(&mut self, item: T) -> What<W> {
         let index = match self.free.pop() {
             Some(index) => {
                 self.items[index as usize] = Some(item);
@@ -31,18 +66,37 @@ impl<T> Queue<T> {
                 u32::try_from(self.items.len() - 1).expect("fewer than 2^32 things wait")
             }
         };
+        What::Item(index)
+    }
+
+    fn key(&mut self, at: Instant, what: What<W>) -> Key<W> {
         self.entered += 1;
-        self.keys.push(Reverse((at, self.entered, index)));
+        (at, self.entered, what)
+    }
+
+    /// Whether what is next stands in the stream.
+    fn is_next_in_stream(&self) -> bool {
+        match (self.stream.front(), self.keys.peek()) {
+            (Some(first), Some(Reverse(other))) => first < other,
+            (first, _) => first.is_some(),
+        }
     }
 
     pub(super) fn next_at(&self) -> Option<Instant> {
-        self.keys.peek().map(|Reverse((at, _, _))| *at)
+        let first = if self.is_next_in_stream() { self.stream.front() } else { self.keys.peek().map(|key| &key.0) };
+        first.map(|(at, _, _)| *at)
     }
 
     pub(super) fn pop(&mut self) -> Option<(Instant, T)> {
-        let Reverse((at, _, index)) = self.keys.pop()?;
-        let item = self.items[index as usize].take().expect("a key stands for an item");
-        self.free.push(index);
+        let key = if self.is_next_in_stream() { self.stream.pop_front() } else { self.keys.pop().map(|key| key.0) };
+        let (at, _, what) = key?;
+        let item = match what {
+            What::Word(word) => word.into(),
+            What::Item(index) => {
+                self.free.push(index);
+                self.items[index as usize].take().expect("a key stands for an item")
+            }
+        };
         Some((at, item))
     }
 }

@@ -23,12 +23,12 @@ impl Sim<'_> {
     pub(super) fn raw_connect(&mut self, device: DeviceIndex, step: Option<usize>) {
         let state = &mut self.devices[device.index()];
         state.connecting = true;
-        state.raw.login_step = step;
+        state.raw.get_or_insert_default().login_step = step;
         self.try_to_connect(device);
     }
 
     pub(super) fn raw_log_in(&mut self, device: DeviceIndex) {
-        let raw = &mut self.devices[device.index()].raw;
+        let raw = self.devices[device.index()].raw.get_or_insert_default();
         raw.received = 0;
         let step = raw.login_step.take();
         let identity = self.plan.device(device).identity.clone();
@@ -46,7 +46,7 @@ impl Sim<'_> {
     }
 
     pub(super) fn raw_request(&mut self, device: DeviceIndex, id: Option<&str>, content: Content, step: Option<usize>) {
-        let raw = &mut self.devices[device.index()].raw;
+        let raw = self.devices[device.index()].raw.get_or_insert_default();
         raw.requests += 1;
         let id = id.map_or_else(|| RequestId::from(format!("raw-{}", raw.requests)), RequestId::from);
         if let Some(operation) = content.operation() {
@@ -57,7 +57,7 @@ impl Sim<'_> {
     }
 
     pub(super) fn raw_received(&mut self, device: DeviceIndex, message: &ServerMessage) {
-        let raw = &mut self.devices[device.index()].raw;
+        let raw = self.devices[device.index()].raw.get_or_insert_default();
         match message {
             ServerMessage::Event { seq, event } => {
                 raw.received = raw.received.max(*seq);
@@ -69,7 +69,7 @@ impl Sim<'_> {
                 if let Ok(Reply::List(page)) = &response.result {
                     self.devices[device.index()].cursor = page.cursor.clone();
                 }
-                let raw = &self.devices[device.index()].raw;
+                let raw = self.devices[device.index()].raw.get_or_insert_default();
                 if let Some(operation) = raw.asked.get(&response.id).copied() {
                     self.fire(|triggers| triggers.on_returned(operation, device));
                 }

@@ -133,7 +133,7 @@ impl Sim<'_> {
         self.record(Occurrence::DeviceChanged { device: index, change: DeviceChange::Offline });
         let device = &mut self.devices[index.index()];
         device.link.offline = true;
-        device.waiting = Default::default();
+        device.waiting = None;
         if let Some(connection) = device.connection {
             // The device knows at once that it has no network. The server learns of it by a closed connection, or when
             // its keep-alive runs out.
