@@ -19,6 +19,7 @@ use convoke::protocol::service::Record;
 use convoke::protocol::vocabulary::{Platform, SessionToken};
 use convoke::serve::journal::DiskJournal;
 use convoke::serve::{Authentication, ServeConfig, bind};
+use convoke::world::cast::Reference;
 use convoke::world::driver::DriverLimits;
 use convoke::world::driver::server::Journal as _;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -126,6 +127,7 @@ fn config(data: Option<PathBuf>) -> ServeConfig {
         accounts: None,
         checkpoint_every: 10_000,
         fault: None,
+        cast: Box::new(Reference),
     }
 }
 

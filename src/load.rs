@@ -78,6 +78,8 @@ pub struct LoadConfig {
     pub connections_kept: bool,
     /// Tells the names of this process from those of every other. It holds no `-` and no `.`.
     pub tag: Arc<str>,
+    /// How long a trace waits for late events; without it longer than a lawful server may be late.
+    pub lag: Option<Duration>,
     /// How the oracle works.
     pub oracle: OracleOptions,
 }

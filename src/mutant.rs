@@ -15,6 +15,7 @@ mod ledger;
 mod library;
 mod lists;
 mod order;
+mod rare;
 mod rooms;
 mod sessions;
 mod store;
@@ -175,6 +176,15 @@ pub fn catalogue() -> Vec<Mutant> {
     let mut all: Vec<Mutant> = tables.into_iter().flatten().copied().collect();
     all.sort_by_key(Mutant::place);
     all
+}
+
+/// The mutant of this name: of the catalogue, the faultless one, or one whose fault is too rare for a scenario. Whoever
+/// reads a requirement otherwise is no mutant, and can be had all the same: to try a profile with.
+#[must_use]
+pub fn named(name: &str) -> Option<Mutant> {
+    let readings = variants::READINGS.iter().flat_map(|reading| [reading.otherwise, reading.neither]);
+    let beside = rare::MUTANTS.iter().copied().chain([Mutant::IDENTITY]).chain(readings);
+    catalogue().into_iter().chain(beside).find(|mutant| mutant.name == name)
 }
 
 /// A change that looks like a fault and that nobody can notice.

@@ -30,9 +30,10 @@ use self::patience::{PatientListener, Peer};
 use self::user_sig::UserSigKey;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::message::Login;
-use crate::protocol::service::{Service, ServiceConfig};
+use crate::protocol::service::ServiceConfig;
 use crate::protocol::vocabulary::{ApiError, ErrorCode, UserId};
 use crate::time::Instant;
+use crate::world::cast::Cast;
 use crate::world::driver::frames::{self, Frame, FrameError, FrameSink, SUBPROTOCOL};
 use crate::world::driver::server::{Authenticator, Journal, JournalError, ServerHandle, ServerSetup, server};
 use crate::world::driver::{Clock, DriverLimits, std_duration};
@@ -62,6 +63,8 @@ pub struct ServeConfig {
     pub checkpoint_every: u64,
     /// What is to go wrong, for tests of those who are to find it.
     pub fault: Option<Fault>,
+    /// Who plays the server: the reference, or somebody who is wrong on purpose.
+    pub cast: Box<dyn Cast + Send>,
 }
 
 /// An account that exists.
@@ -189,14 +192,15 @@ impl Bound {
         let (stop_sender, stopping) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let grace = std_duration(config.limits.login_patience);
+        let service = ServiceConfig {
+            bounds: config.bounds.clone(),
+            rate_limits: config.rate_limits,
+            open_accounts: config.accounts.is_none(),
+            accounts: accounts.map(|one| (one.user_id, one.user_name, one.avatar_url)).collect(),
+            checkpoint_every: journal.is_some().then_some(config.checkpoint_every),
+        };
         let (handle, run) = server(ServerSetup {
-            service: Service::new(ServiceConfig {
-                bounds: config.bounds.clone(),
-                rate_limits: config.rate_limits,
-                open_accounts: config.accounts.is_none(),
-                accounts: accounts.map(|one| (one.user_id, one.user_name, one.avatar_url)).collect(),
-                checkpoint_every: journal.is_some().then_some(config.checkpoint_every),
-            }),
+            service: config.cast.server(service, 0),
             records,
             entropy,
             journal,

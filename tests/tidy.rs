@@ -50,7 +50,7 @@ const TABLE: &[(&str, &[&str])] = &[
     // Faulty nodes around the reference's, given to a run in its place; grading them is running scenarios, also behind the
     // conversation, where applications notice less than the wire shows.
     ("mutant", &["time", "protocol", "plan", "scenario", "trace", "implementation", "world", "run"]),
-    // Of the world only its driver.
+    // Of the world only its driver, and who plays the server.
     ("serve", &["time", "protocol", "world"]),
     (
         "cli",

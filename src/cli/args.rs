@@ -582,6 +582,9 @@ pub(super) struct Serve {
     /// Do something wrong, to try those who are to find it
     #[arg(long, value_enum, hide = true)]
     pub(super) fault: Option<Fault>,
+    /// Be this faulty variant of the reference, to try those who are to find it; for nobody's real calls
+    #[arg(long, value_name = "NAME", requires = "insecure_any_user")]
+    pub(super) mutant: Option<String>,
 }
 
 #[cfg(feature = "net")]

@@ -6,9 +6,8 @@ use std::io;
 use super::args::{PlayedContract, Reference};
 use super::{Ending, Failure};
 use crate::implementation::device::host_devices;
-use crate::implementation::{Contract, HostError, Storage, host};
-use crate::mutant::variants::READINGS;
-use crate::mutant::{Mutant, Seam, catalogue};
+use crate::implementation::{Contract, HostError, HostedServer, Storage, host};
+use crate::mutant::{self, Mutant, Seam, catalogue};
 use crate::plan::DeviceIndex;
 use crate::protocol::device::Device;
 use crate::protocol::service::Service;
@@ -33,9 +32,11 @@ pub(super) fn reference(arguments: &Reference) -> Ending {
 }
 
 fn server(contract: Contract, arguments: &Reference, name: &str, mutant: Option<Mutant>) -> Result<(), HostError> {
-    let make = |config| match &mutant {
-        Some(mutant) => mutant.server(config, 0),
-        None => Box::new(Service::new(config)) as Box<_>,
+    let make = |config| -> Box<HostedServer> {
+        match &mutant {
+            Some(mutant) => mutant.server(config, 0),
+            None => Box::new(Service::new(config)),
+        }
     };
     let storage = if arguments.forgetful { Storage::None } else { Storage::Harness };
     host(contract, storage, name, &make, io::stdin().lock(), io::stdout().lock())
@@ -51,12 +52,8 @@ fn library(name: &str, mutant: Option<Mutant>) -> Result<(), HostError> {
 }
 
 /// The mutant of that name, whose fault must sit where the contract says.
-fn named(name: &str, contract: PlayedContract) -> Result<Mutant, Failure> {
-    // Whoever reads a requirement otherwise is no mutant, and can be had all the same: to try a profile with.
-    let readings = READINGS.iter().flat_map(|reading| [reading.otherwise, reading.neither]);
-    let mut all = catalogue().into_iter().chain([Mutant::IDENTITY]).chain(readings);
-    let found = all.find(|mutant| mutant.name == name);
-    let mutant = found.ok_or_else(|| {
+pub(super) fn named(name: &str, contract: PlayedContract) -> Result<Mutant, Failure> {
+    let mutant = mutant::named(name).ok_or_else(|| {
         let all = catalogue();
         let near = all.iter().max_by(|one, other| {
             let likeness = |mutant: &Mutant| strsim::jaro_winkler(mutant.name, name);

@@ -12,8 +12,9 @@ use std::time::Duration as Wait;
 
 use tokio::sync::oneshot;
 
-use super::args::{Fault, LogFormat, LogLevel, Serve};
+use super::args::{Fault, LogFormat, LogLevel, PlayedContract, Serve};
 use super::output::Output;
+use super::reference::named;
 use super::{Ending, Failure};
 use crate::protocol::bounds::{BoundValue, Bounds};
 use crate::scenario::expression::{Expression, Measure};
@@ -21,6 +22,7 @@ use crate::serve::journal::OpenError;
 use crate::serve::user_sig::UserSigKey;
 use crate::serve::{self, Account, Authentication, Bound, PATH, ServeConfig, ServeError, bind};
 use crate::time::Duration;
+use crate::world::cast::Reference;
 use crate::world::driver::DriverLimits;
 
 /// The variable of the environment that holds the secret.
@@ -45,6 +47,9 @@ pub(super) fn serve(arguments: &Serve, output: &mut Output) -> Ending {
         let bound = bind(config).await.map_err(failure)?;
         if arguments.insecure_any_user {
             output.warn("--insecure-any-user: everybody who reaches this machine's loopback can log in as anybody");
+        }
+        if let Some(name) = &arguments.mutant {
+            output.warn(&format!("--mutant {name}: this server is wrong on purpose, to try those who are to find it"));
         }
         output.write(&greeting(arguments, &bound))?;
         output.flush()?;
@@ -83,6 +88,10 @@ fn config(arguments: &Serve) -> Result<ServeConfig, Failure> {
         fault: arguments.fault.map(|fault| match fault {
             Fault::LosesLastCommit => serve::Fault::LosesLastCommit,
         }),
+        cast: match &arguments.mutant {
+            Some(name) => Box::new(named(name, PlayedContract::Full)?),
+            None => Box::new(Reference),
+        },
     })
 }
 

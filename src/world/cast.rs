@@ -18,8 +18,8 @@ use crate::protocol::device::{Device, DeviceConfig, DeviceInput, DeviceOutput};
 use crate::protocol::service::{Service, ServiceConfig, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::RoomId;
 
-/// What plays the server for one life.
-pub type ServerNode = dyn Node<Input = ServiceInput, Output = ServiceOutput>;
+/// What plays the server for one life. A server on real sockets moves between threads.
+pub type ServerNode = dyn Node<Input = ServiceInput, Output = ServiceOutput> + Send;
 
 /// What plays a device for one life of its program.
 pub trait DeviceNode: Node<Input = DeviceInput, Output = DeviceOutput> {

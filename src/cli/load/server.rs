@@ -13,6 +13,7 @@ use super::super::args::Load;
 use crate::load::Work;
 use crate::protocol::bounds::{BoundValue, Bounds};
 use crate::serve::{Authentication, PATH, ServeConfig, bind};
+use crate::world::cast::Reference;
 use crate::world::driver::DriverLimits;
 
 /// See the module.
@@ -70,6 +71,7 @@ fn inside(bounds: &Bounds) -> Result<Server, Failure> {
         limits: DriverLimits::default(),
         checkpoint_every: 10_000,
         fault: None,
+        cast: Box::new(Reference),
     };
     let (bound, listening) = mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();

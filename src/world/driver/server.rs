@@ -13,13 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::frames::{Frame, FrameError};
 use super::{Clock, DriverLimits, std_duration};
-use crate::protocol::Node;
 use crate::protocol::codec;
 use crate::protocol::event::PushHint;
 use crate::protocol::message::{ClientMessage, ConnectionNo, Login, ServerMessage};
-use crate::protocol::service::{Record, Service, ServiceInput, ServiceOutput};
+use crate::protocol::service::{Record, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::{ApiError, ErrorCode};
 use crate::time::{Duration, Instant};
+use crate::world::cast::ServerNode;
 
 /// Why connections end when the server does.
 const STOPPING: &str = "the server is stopping; resume the session when it is back";
@@ -106,7 +106,7 @@ pub struct ServerHandle {
 /// How a server is run.
 pub struct ServerSetup {
     /// The node. It has not been started.
-    pub service: Service,
+    pub service: Box<ServerNode>,
     /// What its last life left.
     pub records: Vec<Arc<Record>>,
     /// 32 random bytes for its tokens.
@@ -150,7 +150,7 @@ pub fn server(setup: ServerSetup) -> (ServerHandle, impl Future<Output = Result<
 }
 
 struct Actor {
-    service: Service,
+    service: Box<ServerNode>,
     journal: Option<Box<dyn Journal>>,
     clock: Clock,
     observer: Arc<dyn Observer>,

@@ -110,7 +110,7 @@ impl Ends {
         // The world ends a server by force: nothing is ever to be closed in an orderly way.
         let (_, stopping) = tokio::sync::watch::channel(false);
         server(ServerSetup {
-            service: Service::new(service_config(&self.plan, disk.is_some())),
+            service: Box::new(Service::new(service_config(&self.plan, disk.is_some()))),
             records,
             entropy: server_entropy(&self.plan, life),
             journal: disk.map(|disk| Box::new(disk.clone()) as Box<dyn Journal>),

@@ -8,7 +8,7 @@ use futures_util::{future, sink, stream};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::protocol::service::ServiceConfig;
+use crate::protocol::service::{Service, ServiceConfig};
 
 /// What the server takes, in order.
 #[derive(Default)]
@@ -77,13 +77,13 @@ async fn nobody_waits_behind_more_than_the_share_of_a_flood() {
     let (stop, stopping) = watch::channel(false);
     let limits = DriverLimits { inputs_each_max: SHARE, ..DriverLimits::default() };
     let (handle, run) = server(ServerSetup {
-        service: Service::new(ServiceConfig {
+        service: Box::new(Service::new(ServiceConfig {
             bounds: crate::protocol::bounds::Bounds::default(),
             rate_limits: false,
             accounts: Vec::new(),
             open_accounts: true,
             checkpoint_every: None,
-        }),
+        })),
         records: Vec::new(),
         entropy: [0; 32],
         journal: Some(Box::new(Disk)),
