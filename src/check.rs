@@ -192,6 +192,20 @@ pub fn judge_by(trace: &Trace, variants: Variants) -> Judgement {
     judgement
 }
 
+/// Holds the beginning of a run that was broken off against the order of commits: what goes back in it, such as a server
+/// that has lost what it had promised, is wrong whatever would have come.
+#[must_use]
+pub fn judge_beginning(trace: &Trace, variants: Variants) -> Judgement {
+    let mut judgement = Judgement::default();
+    let history = History::of(trace, variants);
+    let mut panel = Panel(vec![(revisions::CHECK.begin)()]);
+    let followed = follow::follow(&history, &mut panel);
+    for check in &mut panel.0 {
+        judgement.take(check.finish(&history, &followed));
+    }
+    judgement
+}
+
 impl Finding {
     fn of(check: &AlwaysCheck, requirements: &[&str], message: String) -> Self {
         Self {

@@ -465,6 +465,15 @@ fn run_plan(target: &Target, plan: &Arc<Plan>, recipe: &Recipe, cast: &dyn Cast)
         Err(error @ WorldError::Setup { place, .. }) => {
             Ok(without_a_run(Verdict::BadScenario, error.to_string(), place))
         }
+        Err(WorldError::WithoutEnd { why, so_far }) => {
+            // What goes round comes round: the first says it all.
+            let first = check::judge_beginning(&so_far, recipe.variants).findings.into_iter().next();
+            Ok(Outcome {
+                findings: first.into_iter().collect(),
+                trace: Some(Arc::new(*so_far)),
+                ..without_a_run(Verdict::HarnessError, why.to_string(), Place::default())
+            })
+        }
         Err(error) => Ok(without_a_run(Verdict::HarnessError, error.to_string(), Place::default())),
     }
 }

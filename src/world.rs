@@ -16,6 +16,7 @@ use crate::plan::{Account, DeviceIndex, Place, Plan};
 use crate::protocol::bounds::Bounds;
 use crate::protocol::device::DeviceConfig;
 use crate::protocol::service::ServiceConfig;
+use crate::trace::Trace;
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,14 @@ pub enum WorldError {
         at: crate::time::Instant,
         /// How many.
         count: u64,
+    },
+    /// The run was broken off because it does not come to an end; how it began may say why.
+    #[error("{why}")]
+    WithoutEnd {
+        /// How it goes on.
+        why: Box<Self>,
+        /// What had happened, as far as it is worth looking at.
+        so_far: Box<Trace>,
     },
     /// A message does not survive the codec.
     #[error("the codec changes a message sent at {at}: {reason}: {text}")]

@@ -136,3 +136,10 @@ fn faults_of_a_library_are_found_behind_the_conversation() {
     let grades = behind(Behind::Library, &named(&["cancel-reaches-one-device"]), &["cancel"], Depth::FirstKill);
     assert!(grades[0].out_of_sight.as_deref().is_some_and(|why| why.contains("in the server")));
 }
+
+#[test]
+fn a_server_that_goes_back_is_named_although_the_library_reads_on_for_ever() {
+    // TERM-4: the library waits for a page that is as new as what it has heard, and no application hears of anything.
+    let grades = behind(CORE, &named(&["calls-are-not-written"]), &["faults"], Depth::FirstKill);
+    assert_eq!(grades[0].fate(), Fate::Killed, "{:#?}", grades[0].noticed);
+}

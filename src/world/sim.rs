@@ -72,10 +72,12 @@ pub fn run_with(plan: &Arc<Plan>, options: Options) -> Result<Trace, WorldError>
 /// When the setup is refused, the run does not come to an end, or a message does not survive the codec.
 pub fn run_as(plan: &Arc<Plan>, options: Options, cast: &dyn Cast) -> Result<Trace, WorldError> {
     let mut sim = Sim::new(plan, options, cast);
-    sim.set_up()?;
-    sim.body()?;
-    sim.epilogue()?;
-    sim.final_lists()?;
+    if let Err(why) = sim.whole_course() {
+        return Err(match why {
+            WorldError::Endless { .. } | WorldError::NoProgress { .. } => sim.broken_off(why),
+            why => why,
+        });
+    }
     if let Some(error) = sim.codec_error {
         return Err(error);
     }
@@ -257,6 +259,21 @@ impl<'c> Sim<'c> {
     }
 
     // ---- the parts of a run --------------------------------------------------------------------------------------
+
+    fn whole_course(&mut self) -> Result<(), WorldError> {
+        self.set_up()?;
+        self.body()?;
+        self.epilogue()?;
+        self.final_lists()
+    }
+
+    /// What goes round in a circle shows why in its beginning.
+    fn broken_off(mut self, why: WorldError) -> WorldError {
+        const MOMENTS_KEPT: usize = 20_000;
+        self.moments.truncate(MOMENTS_KEPT);
+        let so_far = Trace { plan: self.plan, vantage: Vantage::Server, moments: self.moments };
+        WorldError::WithoutEnd { why: Box::new(why), so_far: Box::new(so_far) }
+    }
 
     fn set_up(&mut self) -> Result<(), WorldError> {
         self.enter_stage(Stage::Setup);
