@@ -11,6 +11,7 @@
 //! [`Finding::requirements`]; that, known failures and snapshots come after it.
 
 mod answers;
+mod applications;
 mod audience;
 mod deadlines;
 mod expectations;
@@ -145,6 +146,7 @@ pub const CHECKS: &[AlwaysCheck] = &[
     news::CHECK,
     quiescence::CHECK,
     linearizability::CHECK,
+    applications::CHECK,
 ];
 
 /// One always-check at work: it is shown every commit of every room instance in order, then the whole run.

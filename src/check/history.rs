@@ -438,7 +438,7 @@ impl<'t> History<'t> {
     /// What a message may take from the server to where it was seen.
     pub(super) fn transit(&self) -> Duration {
         match self.trace.vantage {
-            Vantage::Server => Duration::ZERO,
+            Vantage::Server | Vantage::Applications => Duration::ZERO,
             Vantage::Devices { transit_max } => transit_max,
         }
     }
@@ -446,7 +446,7 @@ impl<'t> History<'t> {
     /// How much earlier or later than it was seen the server may have noticed the end of a connection.
     pub(super) fn noticing(&self) -> Duration {
         match self.trace.vantage {
-            Vantage::Server => Duration::ZERO,
+            Vantage::Server | Vantage::Applications => Duration::ZERO,
             Vantage::Devices { transit_max } => self.plan().service.bounds.keep_alive_bound + transit_max,
         }
     }
@@ -454,7 +454,7 @@ impl<'t> History<'t> {
     /// Until when the server surely had a connection that was seen to end at a moment.
     fn surely_until(&self, gone: usize) -> usize {
         match self.trace.vantage {
-            Vantage::Server => gone,
+            Vantage::Server | Vantage::Applications => gone,
             Vantage::Devices { .. } => self.moment_at(self.at(gone) - self.noticing()),
         }
     }

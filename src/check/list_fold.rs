@@ -50,6 +50,10 @@ impl Check for ListFold {
     }
 
     fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
+        // Where nothing but the API was seen there are no revisions to fold by: `applications` does what can be done then.
+        if history.trace.vantage.is_applications() {
+            return std::mem::take(&mut self.findings);
+        }
         let finals = final_lists::gather(history.trace);
         fold::judge(history, &finals, &mut self.findings);
         std::mem::take(&mut self.findings)

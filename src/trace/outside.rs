@@ -11,12 +11,16 @@
 //! it has ended for its device, and so behind all that it had said; [`Occurrence::ServerStarted`] before anybody connects.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceChange, Moment, Occurrence, Trace};
 use crate::plan::DeviceIndex;
+use crate::protocol::call::{InvitationPage, Reply};
+use crate::protocol::event::StampedEvent;
 use crate::protocol::message::ConnectionNo;
+use crate::protocol::vocabulary::{AttemptNo, Revision};
 use crate::time::{Duration, Instant};
 
 /// Where the moments of the server's boundary were seen.
@@ -32,6 +36,8 @@ pub enum Vantage {
         /// late within it.
         transit_max: Duration,
     },
+    /// By the applications alone: nobody saw the wire, and what the library adds to the API (stamps, attempts) is not known.
+    Applications,
 }
 
 impl Vantage {
@@ -39,6 +45,12 @@ impl Vantage {
     #[must_use]
     pub fn is_server(&self) -> bool {
         *self == Self::Server
+    }
+
+    /// Whether nothing but the API was seen.
+    #[must_use]
+    pub fn is_applications(&self) -> bool {
+        *self == Self::Applications
     }
 }
 
@@ -149,6 +161,41 @@ pub fn seen_by_devices(trace: &Trace) -> Option<Trace> {
     let last = trace.moments.last().map_or(Instant::START, |last| last.at);
     moments.extend(waiting.into_iter().map(|what| Moment { at: last, what }));
     Some(seen)
+}
+
+/// The same run as its applications saw it, for tests of what can be judged from there: calls, what they came to, and
+/// events, without what is no part of the API.
+#[must_use]
+pub fn seen_by_applications(trace: &Trace) -> Trace {
+    let mut seen = Trace { plan: trace.plan.clone(), vantage: Vantage::Applications, moments: Vec::new() };
+    for Moment { at, what } in &trace.moments {
+        let what = match what {
+            Occurrence::Heard { device, event } => Occurrence::Heard {
+                device: *device,
+                event: Arc::new(StampedEvent { stamp: None, event: event.event.clone() }),
+            },
+            Occurrence::Handled { device, handler, event } => Occurrence::Handled {
+                device: *device,
+                handler: handler.clone(),
+                event: Arc::new(StampedEvent { stamp: None, event: event.event.clone() }),
+            },
+            Occurrence::Returned { device, call, result: Ok(Reply::List(page)) } => {
+                let mut page = InvitationPage::clone(page);
+                for item in &mut page.invitation_list {
+                    (item.attempt, item.revision) = (AttemptNo::default(), Revision::default());
+                }
+                Occurrence::Returned { device: *device, call: *call, result: Ok(Reply::List(Arc::new(page))) }
+            }
+            Occurrence::Stage(_)
+            | Occurrence::StepBegan { .. }
+            | Occurrence::Called { .. }
+            | Occurrence::Returned { .. }
+            | Occurrence::DeviceChanged { .. } => what.clone(),
+            _ => continue,
+        };
+        seen.moments.push(Moment { at: *at, what });
+    }
+    seen
 }
 
 /// The longest that any message took.

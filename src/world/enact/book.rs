@@ -68,6 +68,10 @@ struct OtherServer {
     buried: u32,
     /// When it was last asked whether it waits for a time, and what it said.
     said: Option<(Instant, bool)>,
+    /// Until when it may do something by itself, as far as anybody can tell who can't ask it.
+    due: Instant,
+    /// Whether it can't be asked.
+    is_mute: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -180,6 +184,7 @@ impl Book {
         let server_waits = match inner.vantage {
             Vantage::Server => inner.server_waits,
             Vantage::Devices { .. } => inner.other_waits(),
+            Vantage::Applications => inner.world_now() < inner.other.due,
         };
         !server_waits && inner.devices_are_quiet(settle)
     }
@@ -233,11 +238,26 @@ impl Book {
         }
         inner.other.starts = false;
         inner.other.state = ServerState::Up;
-        // How many records it found is its own affair.
-        inner.record(Occurrence::ServerStarted { records: 0 });
+        if !inner.vantage.is_applications() {
+            // How many records it found is its own affair.
+            inner.record(Occurrence::ServerStarted { records: 0 });
+        }
         drop(inner);
         self.news.notify_one();
         true
+    }
+
+    /// Nobody can ask the server what it waits for, and until then it may do something by itself.
+    pub(in crate::world) fn server_may_wait_until(&self, due: Instant) {
+        let mut inner = self.open();
+        (inner.other.due, inner.other.is_mute) = (due, true);
+    }
+
+    /// What the world knows of a program that has no observer: whether it waits for something, and which room it is in.
+    pub(in crate::world) fn program_is(&self, device: DeviceIndex, waits: bool, room: Option<RoomId>) {
+        let mut inner = self.open();
+        let program = &mut inner.devices[device.index()];
+        (program.waits, program.room) = (waits, room);
     }
 
     /// Whether nothing has been recorded for so long.
@@ -269,7 +289,7 @@ impl Book {
         let mut inner = self.open();
         inner.server_waits = false;
         match inner.vantage {
-            Vantage::Server => inner.record(Occurrence::ServerCrashed),
+            Vantage::Server | Vantage::Applications => inner.record(Occurrence::ServerCrashed),
             Vantage::Devices { .. } => {
                 inner.other.starts = false;
                 // One that did not listen yet had not begun to live, as far as anybody could see.
@@ -327,7 +347,7 @@ impl Inner {
         let hung_up = std::mem::take(&mut program.hung_up);
         let Some(connection) = program.connection.take() else { return };
         match self.vantage {
-            Vantage::Server => self.record(Occurrence::DeviceLost { device, connection }),
+            Vantage::Server | Vantage::Applications => self.record(Occurrence::DeviceLost { device, connection }),
             Vantage::Devices { .. } => {
                 let how = match (connection.0 <= self.other.buried, hung_up) {
                     (true, _) => Loss::Died,
@@ -356,6 +376,7 @@ impl Inner {
         match self.other.state {
             ServerState::Down => self.other.starts,
             ServerState::Dying => true,
+            ServerState::Up if self.other.is_mute => self.world_now() < self.other.due,
             ServerState::Up => !matches!(self.other.said, Some((asked, false)) if asked >= self.last),
         }
     }

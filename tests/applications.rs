@@ -1,0 +1,107 @@
+//! What can be judged from the API alone: the corpus as its applications saw it gives no false alarm, and events that are
+//! swallowed or said twice show.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use convoke::check::{self, Finding};
+use convoke::plan::Plan;
+use convoke::protocol::vocabulary::EventName;
+use convoke::run::{OWN_SEED, corpus, plan};
+use convoke::trace::outside::seen_by_applications;
+use convoke::trace::{Occurrence, Trace};
+use convoke::world::sim;
+
+fn scenarios() -> Vec<(String, Plan)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let targets = corpus::find(std::slice::from_ref(&root)).expect("the corpus is there");
+    let named = |target: convoke::run::Target| {
+        let plan = plan(&target.path, OWN_SEED).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+        (target.name(), plan)
+    };
+    targets.into_iter().map(named).collect()
+}
+
+fn seen(name: &str, plan: Plan) -> Trace {
+    seen_by_applications(&sim::run(&Arc::new(plan)).unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+fn words(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|one| format!("{}: {} {:?}", one.check, one.message, one.requirements)).collect()
+}
+
+#[test]
+fn nothing_is_found_in_the_corpus_as_the_applications_saw_it() {
+    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut judged = 0;
+    for (name, plan) in scenarios() {
+        // A raw device has no API: it is judged by what it sends.
+        if plan.devices.iter().any(|device| device.kind == convoke::plan::DeviceKind::Raw) {
+            continue;
+        }
+        let judgement = check::judge(&seen(&name, plan));
+        judged += 1;
+        let mut problems = words(&judgement.findings);
+        problems.extend(judgement.undecided);
+        if !problems.is_empty() {
+            wrong.insert(name, problems);
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {judged}: {wrong:#?}", wrong.len());
+    assert!(judged >= 250, "only {judged} scenarios have an API alone");
+}
+
+/// Makes something wrong with one event of one device in a scenario, and demands that an always-check names the requirement.
+#[track_caller]
+fn check(file: &str, who: &str, event: EventName, times: usize, requirement: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(file);
+    let plan = plan(&path, OWN_SEED).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    let mut trace = seen(file, plan);
+    let is_it = |what: &Occurrence| match what {
+        Occurrence::Heard { device, event: heard } => {
+            &*trace.plan.device(*device).name == who && heard.event.name() == event
+        }
+        _ => false,
+    };
+    let found = trace.moments.iter().position(|moment| is_it(&moment.what));
+    let at = found.unwrap_or_else(|| panic!("{who} does not hear {event} in {file}"));
+    let moment = trace.moments.remove(at);
+    for _ in 0..times {
+        trace.moments.insert(at, moment.clone());
+    }
+    let findings = check::judge(&trace).findings;
+    let named = |one: &Finding| {
+        !matches!(one.check, "expectations" | "results") && one.requirements.iter().any(|id| &*id.0 == requirement)
+    };
+    assert!(findings.iter().any(named), "{who} {event} x{times}: no {requirement} in {:#?}", words(&findings));
+}
+
+const SWALLOWED: usize = 0;
+const TWICE: usize = 2;
+
+#[test]
+fn an_event_that_is_swallowed_or_said_twice_is_found_at_the_api() {
+    let (receive, added) = (EventName::ReceiveInvitation, EventName::InvitationAdded);
+    let (removed, changed) = (EventName::InvitationRemoved, EventName::InvitationStatusChanged);
+    let (cancelled, handled) = (EventName::InvitationCancelled, EventName::InvitationHandledByOtherDevice);
+    let cancels = "cancel/inviter-cancels.yaml";
+    check(cancels, "bob.tablet", receive, SWALLOWED, "DEV-1");
+    check(cancels, "bob.tablet", receive, TWICE, "IDM-4");
+    check(cancels, "bob.tablet", cancelled, SWALLOWED, "CAN-5");
+    check(cancels, "bob.tablet", cancelled, TWICE, "IDM-4");
+    check(cancels, "alice.web", added, SWALLOWED, "EVT-5");
+    check(cancels, "alice.web", added, TWICE, "EVT-3");
+    check(cancels, "alice.web", removed, SWALLOWED, "EVT-5");
+    check(cancels, "alice.web", removed, TWICE, "EVT-5");
+    let rejects = "answer/rejection-is-the-users.yaml";
+    check(rejects, "bob.phone", handled, SWALLOWED, "DEV-4");
+    check(rejects, "bob.phone", handled, TWICE, "IDM-4");
+    check(rejects, "alice.web", EventName::InvitationRejected, SWALLOWED, "REJ-3");
+    check(rejects, "alice.web", changed, SWALLOWED, "EVT-4");
+    check(rejects, "alice.web", changed, TWICE, "EVT-4");
+    let accepts = "answer/accept-then-enter.yaml";
+    check(accepts, "bob.tablet", handled, SWALLOWED, "DEV-4");
+    check(accepts, "alice.web", EventName::InvitationAccepted, SWALLOWED, "ACC-3");
+    check(accepts, "carol.phone", removed, SWALLOWED, "EVT-5");
+}
