@@ -7,12 +7,14 @@
 
 mod core;
 pub mod device;
+mod duplex;
 mod fault;
 mod host;
 mod life;
 mod process;
 mod schema;
 mod server;
+pub mod system;
 mod talk;
 mod words;
 
@@ -21,6 +23,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::core::ForeignLogic;
+pub use self::duplex::{Duplex, Listener};
 pub use self::fault::{Fault, FaultKind};
 pub use self::host::{HostError, HostedServer, host};
 pub use self::life::Seat;

@@ -10,6 +10,8 @@ pub mod conform;
 pub mod corpus;
 #[cfg(feature = "net")]
 pub mod crashes;
+#[cfg(feature = "net")]
+pub mod elsewhere;
 pub mod fingerprint;
 pub mod guard;
 pub mod known;
@@ -19,6 +21,8 @@ pub mod libraries;
 pub mod profile;
 pub mod shard;
 pub mod sweep;
+#[cfg(feature = "net")]
+pub mod system;
 mod verdict;
 
 use std::collections::BTreeSet;

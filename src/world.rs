@@ -59,6 +59,12 @@ pub enum WorldError {
         /// What had happened, as far as it is worth looking at.
         so_far: Box<Trace>,
     },
+    /// It takes longer in real time than any run may.
+    #[error("the run is not over after {longest} of real time")]
+    Unfinished {
+        /// How long a run may take.
+        longest: crate::time::Duration,
+    },
     /// A message does not survive the codec.
     #[error("the codec changes a message sent at {at}: {reason}: {text}")]
     Codec {

@@ -1,6 +1,8 @@
 //! The arguments, as clap reads them. What they mean together is up to the commands.
 
 #[cfg(feature = "net")]
+mod conform;
+#[cfg(feature = "net")]
 mod load;
 
 #[cfg(feature = "net")]
@@ -12,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "net")]
+pub(super) use self::conform::{RealTime, Whom};
 #[cfg(feature = "net")]
 pub(super) use self::load::{Arrivals, Connections, Load, Merge};
 use crate::run::shard::Shard;
@@ -37,7 +41,7 @@ pub(super) enum Command {
     Compare(Compare),
     /// Test an implementation that is not ours: a server in any language, under our clock
     #[cfg(feature = "net")]
-    Conform(Conform),
+    Conform(Box<Conform>),
     /// Try a new implementation out, one step at a time: what works, and what comes next
     #[cfg(feature = "net")]
     Smoke(Smoke),
@@ -196,14 +200,8 @@ pub(super) enum Format {
 pub(super) struct Conform {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The command that starts a server, as a shell takes it; it talks on standard input and output
-    #[arg(long, value_name = "COMMAND", required_unless_present = "device", conflicts_with = "device")]
-    pub(super) server: Option<String>,
-    /// The command that starts a client library (contract device), which plays all devices, or those that stand before
-    /// `=`, such as alice.phone or crowd[1..3]; may be given more than once, and the reference plays whom nobody plays. A
-    /// command that sets a variable begins with `env`
-    #[arg(long, value_name = "[WHOM=]COMMAND")]
-    pub(super) device: Vec<String>,
+    #[command(flatten)]
+    pub(super) whom: Whom,
     /// What a server must give [default: what it offers]
     #[arg(long, value_enum, value_name = "CONTRACT", requires = "server")]
     pub(super) contract: Option<ContractName>,
@@ -228,7 +226,8 @@ pub(super) struct Conform {
     /// Run each scenario under this many seeds in a row
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) seeds: NonZeroU64,
-    /// How many runs go on at once, each with a process of its own [default: one for each processor]
+    /// How many runs go on at once, each with a process of its own [default: one for each processor, and eight in real
+    /// time]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// Begin nothing more after the first scenario that does not end well
@@ -265,6 +264,8 @@ pub(super) struct Conform {
     /// Tell of scenarios that pass, too, and of those that can't be played
     #[arg(long, short)]
     pub(super) verbose: bool,
+    #[command(flatten)]
+    pub(super) real_time: RealTime,
     #[command(flatten)]
     pub(super) reports: Reports,
 }

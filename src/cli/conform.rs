@@ -1,32 +1,30 @@
 //! `convoke conform`: the corpus against an implementation of somebody else.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
+mod party;
+mod system;
 
+use std::fmt::Write as _;
+
+use self::party::{Party, arguments_of};
 use super::args::{BasisFilter, Conform, LevelFilter, ReportFormat};
 use super::clock::stopwatch;
 use super::output::Output;
 use super::progress::Progress;
 use super::run::chosen;
 use super::{Ending, Failure, libraries};
-use crate::implementation::{Contract, Fault, HelloAnswer, ProcessSpec, Storage, Talks, end_all_processes};
-use crate::plan::WorldName;
+use crate::implementation::{HelloAnswer, Storage, end_all_processes};
 use crate::protocol::requirements;
 use crate::report::result::{self, About, Builder, Implementation};
 use crate::report::summary::Summary;
 use crate::report::terminal;
 use crate::run::axes::{self, Combination, NoChoice};
-use crate::run::conform::Subject;
 use crate::run::corpus::{self, Corpus};
 use crate::run::known::{KnownError, KnownFailures};
-use crate::run::libraries::Libraries;
 use crate::run::profile::{Profile, ProfileError};
 use crate::run::sweep::{News, Sweep, sweep_with};
 use crate::run::{OWN_SEED, Outcome, Recipe, SnapshotMode, Target, Verdict};
 use crate::scenario::Scenario;
-use crate::seed::Seed;
 use crate::snapshot::Snapshot;
-use crate::world;
 
 impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Self {
@@ -58,10 +56,10 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     let mut known = arguments.known_failures.as_deref().map(KnownFailures::read).transpose()?;
     let choice = Choice::of(arguments)?;
     end_with_us()?;
-    let subject = Tested::find(arguments, profile)?;
+    let subject = Party::find(arguments, profile, output)?;
     let recipe = recipe(arguments, &targets, &subject)?;
     let wanted = |scenario: &Scenario| choice.takes(scenario);
-    let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or_else(|| subject.jobs(), usize::from);
     let how = Sweep { jobs, fail_fast: arguments.fail_fast, clock: &clock, wanted: &wanted };
     let mut summary = Summary::default();
     let mut result = match arguments.reports.need_result() {
@@ -191,7 +189,7 @@ fn combinations(arguments: &Conform) -> Result<Vec<Combination>, Failure> {
 
 /// Where the snapshots are, and what happens to them: those in a folder that the user names must be there, those in the
 /// implementation's own folder may be.
-fn recipe(arguments: &Conform, targets: &[Target], subject: &Tested) -> Result<Recipe, Failure> {
+fn recipe(arguments: &Conform, targets: &[Target], subject: &Party) -> Result<Recipe, Failure> {
     let (snapshots, folder) = match (&arguments.snapshots, targets.first()) {
         (Some(named), _) => (SnapshotMode::Compare { propose: false }, Some(named.clone())),
         (None, Some(first)) => {
@@ -212,14 +210,14 @@ fn recipe(arguments: &Conform, targets: &[Target], subject: &Tested) -> Result<R
     })
 }
 
-fn about(subject: &Tested, recipe: &Recipe, corpus: Corpus) -> About {
+fn about(subject: &Party, recipe: &Recipe, corpus: Corpus) -> About {
     let (name, version, contract) = subject.identity();
     About {
         command: "conform",
         corpus,
-        implementation: Implementation { name, version: Some(version), contract: Some(contract.to_owned()) },
+        implementation: Implementation { name, version, contract: Some(contract.to_owned()) },
         profile: result::Profile::from(subject.profile()),
-        worlds: vec![WorldName::Sim],
+        worlds: vec![subject.world()],
         seed: recipe.seed,
         seeds: recipe.seeds,
     }
@@ -227,20 +225,12 @@ fn about(subject: &Tested, recipe: &Recipe, corpus: Corpus) -> About {
 
 /// The command that shows an outcome again.
 fn repeat(arguments: &Conform, outcome: &Outcome, recipe: &Recipe) -> String {
-    let server = arguments.server.iter().map(|command| ("--server", command));
-    let devices = arguments.device.iter().map(|command| ("--device", command));
-    let mut repeat = "convoke conform".to_owned();
-    for (name, command) in server.chain(devices) {
-        let _ = write!(repeat, " {name} {}", terminal::shell_word(command));
-    }
     // Behind the file stands the combination, which has arguments of its own.
     let combination = recipe.combination.to_string();
     let file = outcome.path.strip_suffix(&combination).filter(|_| !combination.is_empty());
     let file = file.map_or(outcome.path.as_str(), |file| file.trim_end_matches('/'));
-    let _ = write!(repeat, " {} --seed {}", terminal::shell_word(file), outcome.seed);
-    if let Some(contract) = arguments.contract {
-        let _ = write!(repeat, " --contract {}", Contract::from(contract));
-    }
+    let (whom, file) = (arguments_of(arguments), terminal::shell_word(file));
+    let mut repeat = format!("convoke conform {whom} {file} --seed {}", outcome.seed);
     repeat.push_str(&recipe.combination.arguments());
     if arguments.profile != "strict" {
         let _ = write!(repeat, " --profile {}", terminal::shell_word(&arguments.profile));
@@ -251,80 +241,20 @@ fn repeat(arguments: &Conform, outcome: &Outcome, recipe: &Recipe) -> String {
 fn tell(
     outcome: &Outcome,
     repeat: &str,
-    subject: &Tested,
+    subject: &Party,
     arguments: &Conform,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let is_quiet = matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported) && !arguments.verbose;
     if arguments.reports.format == ReportFormat::Human && !is_quiet {
         output.write(&terminal::line(outcome, output.page))?;
-        if let Tested::Libraries(libraries) = subject {
+        if let Party::Libraries(libraries) = subject {
             output.write(&libraries::played(libraries, outcome))?;
         }
         output.write(&terminal::details_repeated_by(outcome, repeat, output.page))?;
         output.flush()?;
     }
     Ok(())
-}
-
-/// Whom we test.
-enum Tested {
-    Server(Subject),
-    Libraries(Libraries),
-}
-
-impl Tested {
-    /// Asks whoever is named who it is.
-    fn find(arguments: &Conform, profile: Profile) -> Result<Self, Failure> {
-        let Some(command) = &arguments.server else {
-            return Ok(Self::Libraries(libraries::find(arguments, profile)?));
-        };
-        let spec = ProcessSpec { command: command.clone(), patience: arguments.patience };
-        let (talks, introduced) =
-            Talks::introduce(spec, arguments.contract.map(Contract::from), &world::bare_service_config())
-                .map_err(|fault| Failure::Broken(format!("the implementation does not introduce itself: {fault}")))?;
-        Ok(Self::Server(Subject { talks: Arc::new(talks), introduced, profile, twice: !arguments.once }))
-    }
-
-    fn play(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
-        match self {
-            Self::Server(subject) => subject.conform(target, scenario, seed, recipe),
-            Self::Libraries(libraries) => libraries.conform(target, scenario, seed, recipe),
-        }
-    }
-
-    fn close(&self) -> Result<(), Fault> {
-        match self {
-            Self::Server(subject) => subject.talks.close(),
-            Self::Libraries(libraries) => libraries.close(),
-        }
-    }
-
-    fn profile(&self) -> &Profile {
-        match self {
-            Self::Server(subject) => &subject.profile,
-            Self::Libraries(libraries) => &libraries.profile,
-        }
-    }
-
-    /// Its name, its version, and its contract.
-    fn identity(&self) -> (String, String, &'static str) {
-        match self {
-            Self::Server(subject) => {
-                let HelloAnswer { name, version, contract, .. } = &subject.introduced;
-                (name.clone(), version.clone(), contract.name())
-            }
-            Self::Libraries(libraries) => libraries::identity(libraries),
-        }
-    }
-
-    /// Who it is, for people.
-    fn introduction(&self) -> String {
-        match self {
-            Self::Server(subject) => introduction(&subject.introduced),
-            Self::Libraries(libraries) => libraries::introduction(libraries),
-        }
-    }
 }
 
 pub(super) fn introduction(introduced: &HelloAnswer) -> String {

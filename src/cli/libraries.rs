@@ -14,7 +14,7 @@ use crate::scenario::Selector;
 
 /// Asks each library who it is.
 pub(super) fn find(arguments: &Conform, profile: Profile) -> Result<Libraries, Failure> {
-    let parties = arguments.device.iter().map(|text| {
+    let parties = arguments.whom.device.iter().map(|text| {
         let (whom, command) = named(text);
         let spec = ProcessSpec { command: command.to_owned(), patience: arguments.patience };
         let crew = Crew::introduce(spec)

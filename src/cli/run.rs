@@ -21,7 +21,7 @@ use crate::snapshot::{self, Snapshot};
 use crate::trace;
 
 /// How many runs in real time a processor bears at once.
-const LIVE_JOBS: usize = 16;
+pub(super) const LIVE_JOBS: usize = 16;
 
 /// The scenarios that the arguments name.
 pub(super) fn targets(which: &Which) -> Result<Vec<Target>, Failure> {

@@ -113,8 +113,14 @@ fn authentication(arguments: &Serve) -> Result<Authentication, Failure> {
         }
         return Ok(Authentication::AnyUser);
     };
+    Ok(Authentication::UserSig(user_sig_key(sdk_app_id, arguments.secret_file.as_deref())?))
+}
+
+/// The key of an application, whose secret is in a file or in the environment.
+pub(super) fn user_sig_key(sdk_app_id: u64, secret_file: Option<&Path>) -> Result<UserSigKey, Failure> {
+    let usage = |words: &str| Err(Failure::Usage(words.to_owned()));
     let from_environment = std::env::var_os(SECRET);
-    let (place, bytes) = match (&arguments.secret_file, from_environment) {
+    let (place, bytes) = match (secret_file, from_environment) {
         (Some(_), Some(_)) => {
             return usage("the secret is given twice, by --secret-file and by CONVOKE_SDK_SECRET: give it once");
         }
@@ -131,7 +137,7 @@ fn authentication(arguments: &Serve) -> Result<Authentication, Failure> {
     if secret.is_empty() {
         return Err(Failure::Usage(format!("{place} is empty: put the application's secret there")));
     }
-    Ok(Authentication::UserSig(UserSigKey::new(sdk_app_id, secret)))
+    Ok(UserSigKey::new(sdk_app_id, secret))
 }
 
 fn read_secret(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -20,13 +20,13 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_pro
 use super::fault::{Fault, FaultKind};
 
 /// The longest line that is read, in bytes.
-const LINE_BYTES_MAX: usize = 16 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// How much of the end of its standard error is kept, in bytes.
 const LOG_BYTES_MAX: usize = 4096;
 
 /// How long a process may take to go after it was asked to, or after it closed its output.
-const LEAVE_TAKING: Duration = Duration::from_secs(2);
+pub(super) const LEAVE_TAKING: Duration = Duration::from_secs(2);
 
 /// How often a process that says nothing is looked at: whether it is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -45,8 +45,7 @@ pub struct ProcessSpec {
 
 /// A process under conversation. It ends, with everything that it has started, when this is dropped.
 pub struct Process {
-    child: Child,
-    group: Pid,
+    leader: Leader,
     stdin: ChildStdin,
     stdout: ChildStdout,
     stderr: Option<ChildStderr>,
@@ -58,7 +57,63 @@ pub struct Process {
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("Process").field("group", &self.leader.group).finish_non_exhaustive()
+    }
+}
+
+/// A child that leads a process group of its own. It ends, with everything that it has started, when this is dropped.
+pub(super) struct Leader {
+    child: Child,
+    group: Pid,
+}
+
+/// The ends of its pipes.
+pub(super) type Pipes = (ChildStdin, ChildStdout, ChildStderr);
+
+impl Leader {
+    /// Starts a command, as a shell takes it.
+    pub(super) fn start(command: &str) -> io::Result<(Self, Pipes)> {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let pipes = (stdin.expect("it is piped"), stdout.expect("it is piped"), stderr.expect("it is piped"));
+        let group = Pid::from_child(&child);
+        live().insert(group.as_raw_pid());
+        Ok((Self { child, group }, pipes))
+    }
+
+    /// How the process itself has exited, if it has. It stays a zombie, so that its number is nobody else's.
+    pub(super) fn exit(&self) -> Option<WaitIdStatus> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.group), options).ok().flatten()
+    }
+
+    /// How a process has ended whose output has: in words.
+    pub(super) fn ending(&self) -> String {
+        match self.exit() {
+            Some(status) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => format!("it ended, with exit code {code}"),
+                (None, Some(signal)) => format!("it ended by signal {signal}"),
+                (None, None) => "it ended".to_owned(),
+            },
+            None => "it closed its standard output".to_owned(),
+        }
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        let mut live = live();
+        // The group first, while its leader is at most a zombie: its number is nobody else's until it is waited for. That
+        // the group is gone already is no error.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let _ = self.child.wait();
+        live.remove(&self.group.as_raw_pid());
     }
 }
 
@@ -77,22 +132,9 @@ impl Process {
     pub fn start(spec: &ProcessSpec) -> Result<Self, Fault> {
         let failed =
             |error: io::Error| Fault::new(FaultKind::Start, "2", format!("can't start `{}`: {error}", spec.command));
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", &spec.command])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (stdin, stdout, stderr) =
-            (stdin.expect("it is piped"), stdout.expect("it is piped"), stderr.expect("it is piped"));
-        let group = Pid::from_child(&child);
-        live().insert(group.as_raw_pid());
+        let (leader, (stdin, stdout, stderr)) = Leader::start(&spec.command).map_err(failed)?;
         let process = Self {
-            child,
-            group,
+            leader,
             stdin,
             stdout,
             stderr: Some(stderr),
@@ -250,22 +292,12 @@ impl Process {
         while self.exit().is_none() && Instant::now() < deadline {
             pause(Duration::from_millis(5));
         }
-        let how = match self.exit() {
-            Some(status) => match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => format!("it ended, with exit code {code}"),
-                (None, Some(signal)) => format!("it ended by signal {signal}"),
-                (None, None) => "it ended".to_owned(),
-            },
-            None => "it closed its standard output".to_owned(),
-        };
-        let fault = Fault::new(FaultKind::Crash, "2", how);
+        let fault = Fault::new(FaultKind::Crash, "2", self.leader.ending());
         if self.heard.is_empty() { fault } else { fault.with_said(&self.heard_text()) }
     }
 
-    /// How the process itself has exited, if it has. It stays a zombie, so that its number is nobody else's.
     fn exit(&self) -> Option<WaitIdStatus> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        waitid(WaitId::Pid(self.group), options).ok().flatten()
+        self.leader.exit()
     }
 
     fn read_what_is_there(&mut self) -> Found {
@@ -319,23 +351,12 @@ impl Process {
     }
 }
 
-fn pause(time: Duration) {
+pub(super) fn pause(time: Duration) {
     let _ = poll(&mut [], Some(&timespec(time)));
 }
 
 fn timespec(time: Duration) -> Timespec {
     Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let mut live = live();
-        // The group first, while its leader is at most a zombie: its number is nobody else's until it is waited for. That
-        // the group is gone already is no error.
-        let _ = kill_process_group(self.group, Signal::KILL);
-        let _ = self.child.wait();
-        live.remove(&self.group.as_raw_pid());
-    }
 }
 
 fn live() -> MutexGuard<'static, BTreeSet<i32>> {
@@ -354,13 +375,13 @@ pub fn end_all_processes() {
 
 /// The end of what was written.
 #[derive(Default)]
-struct Log {
+pub(super) struct Log {
     bytes: Vec<u8>,
     is_cut: bool,
 }
 
 impl Log {
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * LOG_BYTES_MAX {
             self.bytes.drain(..self.bytes.len() - LOG_BYTES_MAX);
@@ -368,7 +389,7 @@ impl Log {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let from = self.bytes.len().saturating_sub(LOG_BYTES_MAX);
         let text: String = String::from_utf8_lossy(&self.bytes[from..])
             .chars()

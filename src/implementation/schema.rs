@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::device;
+use super::system;
 use super::words::SCHEMA;
 use crate::protocol::bounds::Bounds;
 
@@ -61,12 +62,15 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line between Convoke and an implementation under test",
         "anyOf": [{"$ref": "#/$defs/harness"}, {"$ref": "#/$defs/implementation"}, {"$ref": "#/$defs/deviceHarness"},
-            {"$ref": "#/$defs/deviceImplementation"}],
+            {"$ref": "#/$defs/deviceImplementation"}, {"$ref": "#/$defs/systemHarness"},
+            {"$ref": "#/$defs/systemImplementation"}],
         "$defs": {
             "harness": {"oneOf": harness},
             "implementation": {"oneOf": implementation},
             "deviceHarness": device::schema::harness(),
             "deviceImplementation": device::schema::implementation(),
+            "systemHarness": {"oneOf": system::schema::harness()},
+            "systemImplementation": {"oneOf": system::schema::implementation()},
             "session": object(json!({"userId": name(), "deviceId": name(),
                 "platform": {"enum": ["web", "phone", "tablet", "desktop", "tv"]}}), &[]),
             "item": {"oneOf": items()},

@@ -5,7 +5,10 @@
 //! server is a process of its own, which a crash ends by SIGKILL; only what is in its data folder outlives it. So it is
 //! seen from outside, at the devices' ends of the wire. The network is the machine's own: it cuts, holds and delays nothing.
 
+pub mod elsewhere;
+mod outlook;
 mod server;
+pub mod system;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -122,7 +125,7 @@ pub fn run(plan: &Arc<Plan>, options: Options) -> Result<Trace, WorldError> {
 pub fn run_watched(plan: &Arc<Plan>, options: Options, watch: &mut dyn FnMut(Duration)) -> Result<Trace, WorldError> {
     refuse(plan)?;
     let plan = Arc::new(scaled(plan, options.scale)?);
-    refuse_here(&plan, options.is_load)?;
+    refuse_here(&plan, options.is_load, REAL_TIME_MAX)?;
     let broken = |error: std::io::Error| WorldError::Broken(error.to_string());
     let mut place = Place::default();
     for _ in 0..ATTEMPTS_MAX {
@@ -133,9 +136,12 @@ pub fn run_watched(plan: &Arc<Plan>, options: Options, watch: &mut dyn FnMut(Dur
             Some(step) => place = step,
         }
     }
-    let reason =
-        format!("{ATTEMPTS_MAX} times this machine was too busy to take the step of line {} in time", place.line);
-    Err(WorldError::Broken(reason))
+    Err(too_busy(ATTEMPTS_MAX, place))
+}
+
+fn too_busy(attempts: usize, place: Place) -> WorldError {
+    let reason = format!("{attempts} times this machine was too busy to take the step of line {} in time", place.line);
+    WorldError::Broken(reason)
 }
 
 /// The first step that came on the other side of a deadline than the plan has it on: a machine that stood still for so
@@ -225,7 +231,7 @@ async fn enact(plan: &Arc<Plan>, options: Options, watch: &mut dyn FnMut(Duratio
         }
         let now = tokio::time::Instant::now();
         if now > end {
-            return Err(too_long(Place::default()));
+            return Err(too_long(Place::default(), longest));
         }
         watch(book.now().since(Instant::START));
         machine.ask_server();
@@ -244,8 +250,8 @@ async fn enact(plan: &Arc<Plan>, options: Options, watch: &mut dyn FnMut(Duratio
     }
 }
 
-fn too_long(place: Place) -> WorldError {
-    unsupported(place, format!("it takes more than {REAL_TIME_MAX} of real time, scaled as it is"))
+fn too_long(place: Place, longest: Duration) -> WorldError {
+    unsupported(place, format!("it takes more than {longest} of real time, scaled as it is"))
 }
 
 // ---- what can be enacted -------------------------------------------------------------------------------------------
@@ -289,13 +295,13 @@ fn scaled(plan: &Plan, scale: Scale) -> Result<Plan, WorldError> {
 }
 
 /// What can't be done with a scaled plan.
-fn refuse_here(plan: &Plan, is_load: bool) -> Result<(), WorldError> {
+fn refuse_here(plan: &Plan, is_load: bool, longest: Duration) -> Result<(), WorldError> {
     if plan.devices.len() > DEVICES_MAX {
         let reason = format!("it has {} devices; {DEVICES_MAX} are the most here", plan.devices.len());
         return Err(unsupported(Place::default(), reason));
     }
-    if plan.lasts.is_some_and(|lasts| lasts > REAL_TIME_MAX) {
-        return Err(too_long(Place::default()));
+    if plan.lasts.is_some_and(|lasts| lasts > longest) {
+        return Err(too_long(Place::default(), longest));
     }
     let links = plan.network.links.iter().map(|(_, link)| link);
     if links.chain([&plan.network.link]).any(|link| link.latency != Link::default().latency) {
@@ -314,12 +320,12 @@ fn refuse_here(plan: &Plan, is_load: bool) -> Result<(), WorldError> {
             _ => {}
         }
     }
-    if is_load { Ok(()) } else { refuse_races(plan) }
+    if is_load { Ok(()) } else { refuse_races(plan, longest) }
 }
 
 /// Refuses what only a finer clock could order: two things of known times that are closer than the grain, unless they come
 /// over one connection.
-fn refuse_races(plan: &Plan) -> Result<(), WorldError> {
+fn refuse_races(plan: &Plan, longest: Duration) -> Result<(), WorldError> {
     let mut known: Vec<(Instant, Place, Doer)> = Vec::new();
     let mut times: Vec<Option<Instant>> = Vec::new();
     for (number, step) in plan.steps.iter().enumerate() {
@@ -355,7 +361,7 @@ fn refuse_races(plan: &Plan) -> Result<(), WorldError> {
         }
     }
     match known.last() {
-        Some((last, place, _)) if *last > Instant::START + REAL_TIME_MAX => Err(too_long(*place)),
+        Some((last, place, _)) if *last > Instant::START + longest => Err(too_long(*place, longest)),
         _ => Ok(()),
     }
 }

@@ -1,0 +1,71 @@
+//! `convoke conform --system`: the adapter of an SDK with its server, and who plays the users there.
+
+use super::super::Failure;
+use super::super::args::{Conform, RealTime};
+use super::super::clock::unix_time;
+use super::super::serve::user_sig_key;
+use crate::run::elsewhere::Elsewhere;
+use crate::run::profile::Profile;
+use crate::run::system::{AccountError, Accounts, Reach, SubjectError, SystemSubject, Token};
+use crate::world::driver::dial::DialError;
+use crate::world::live::Scale;
+
+/// For how long a token is good that we make.
+const TOKEN_SECONDS: u64 = 86_400;
+
+impl From<SubjectError> for Failure {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::Scale { .. } => Self::Usage(error.to_string()),
+            SubjectError::Fault(_) | SubjectError::Io(_) => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::File(error) => error.into(),
+            error => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+/// A running server by its URL.
+pub(super) fn elsewhere(arguments: &Conform, url: &str, profile: Profile) -> Result<Elsewhere, Failure> {
+    let real_time = &arguments.real_time;
+    let scale = Scale(real_time.scale.map_or(1, std::num::NonZeroU64::get));
+    let nonce = format!("{:x}-{:x}-", unix_time().as_millis(), std::process::id());
+    let reached = Elsewhere::reach(url, accounts(real_time)?, profile, scale, real_time.attempts.get(), nonce);
+    reached.map_err(|error| match error {
+        DialError::Url { .. } | DialError::Proxy { .. } | DialError::Trust { .. } => Failure::Usage(error.to_string()),
+        error => Failure::Broken(error.to_string()),
+    })
+}
+
+pub(super) fn subject(arguments: &Conform, reach: Reach, profile: Profile) -> Result<SystemSubject, Failure> {
+    let real_time = &arguments.real_time;
+    let accounts = accounts(real_time)?;
+    let scale = real_time.scale.map(|scale| Scale(scale.get()));
+    let subject =
+        SystemSubject::introduce(reach, accounts, profile, scale, arguments.patience, real_time.attempts.get())?;
+    Ok(subject)
+}
+
+/// Whoever plays on a service that others use has names that nobody else has.
+fn accounts(arguments: &RealTime) -> Result<Accounts, Failure> {
+    let run = || arguments.prefix.clone().unwrap_or_else(|| format!("c{:x}-", unix_time().as_millis() & 0xffff_ffff));
+    let token = || -> Result<Option<Token>, Failure> {
+        let Some(sdk_app_id) = arguments.sdk_app_id else { return Ok(None) };
+        let key = user_sig_key(sdk_app_id, arguments.secret_file.as_deref())?;
+        Ok(Some(Box::new(move |user_id: &str| key.issue(user_id, unix_time().as_secs(), TOKEN_SECONDS))))
+    };
+    match (&arguments.accounts, &arguments.account_command) {
+        (Some(file), _) => Ok(Accounts::listed(file, run(), token()?)?),
+        (None, Some(command)) => Ok(Accounts::by_command(command.clone(), run())),
+        (None, None) => match token()? {
+            Some(token) => Ok(Accounts::made(run(), token)),
+            None => Ok(Accounts::themselves().in_rooms_of(arguments.prefix.clone().unwrap_or_default())),
+        },
+    }
+}
