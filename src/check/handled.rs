@@ -73,6 +73,7 @@ impl Check for Handled {
             instance: scene.instance(),
             revision: scene.revision,
             when: scene.when,
+            of_further_device: false,
         }));
     }
 

@@ -98,7 +98,7 @@ impl OneOutcome {
             let last = attempt.ends.last().expect("it ended twice");
             let mut finding = Finding::of(
                 &CHECK,
-                &["DEV-2", "TMO-4"],
+                ends_again(attempt.ends[0].how, last.how),
                 format!("{} ends more than once: {}", attempt.title(history), ends.join(", then ")),
             )
             .seen_at(last.when.latest);
@@ -139,6 +139,16 @@ impl OneOutcome {
                 });
             }
         }
+    }
+}
+
+/// What a second end breaks, by what the first was.
+const fn ends_again(first: Outcome, then: Outcome) -> &'static [&'static str] {
+    match (first, then) {
+        (Outcome::Accepted | Outcome::Rejected, Outcome::Accepted | Outcome::Rejected) => &["DEV-2"],
+        (_, Outcome::Cancelled | Outcome::Revoked) => &["CAN-6"],
+        (Outcome::Cancelled | Outcome::Revoked, Outcome::Accepted | Outcome::Rejected) => &["CAN-7"],
+        _ => &["DEV-2", "TMO-4"],
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Missing {
     pub(super) instance: InstanceId,
     pub(super) revision: Revision,
     pub(super) when: Span,
+    /// Whether it is not the event that is missing, but a further device of the inviter (EVT-7).
+    pub(super) of_further_device: bool,
 }
 
 impl Missing {
@@ -95,11 +97,22 @@ impl Check for Recipients {
                 None => self.stray(scene, *number),
             }
         }
+        let user = |due: &Due| scene.history.session(due.session).user;
+        // EVT-7: of the inviter's devices all hear it, in the room or not; that it hears it at all is another matter.
+        let of_further_device = |one: &Due| {
+            let is_inviters = Some(user(one)) != one.invitee && one.event.is_point();
+            let inside = scene.before.members.get(&user(one)).and_then(|member| member.session) == Some(one.session);
+            let another = |(due, count): &(Due, u32)| {
+                *count > 0 && due.event == one.event && due.invitee == one.invitee && user(due) == user(one)
+            };
+            is_inviters && (!inside || due.values().any(another))
+        };
         let missing = due.values().filter(|(due, count)| due.must && *count == 0).map(|(due, _)| Missing {
             due: *due,
             instance: scene.instance(),
             revision: scene.revision,
             when: scene.when,
+            of_further_device: of_further_device(due),
         });
         // What is missing is only looked into where it is missing in the end: more than are reported are not kept.
         self.missing.extend(missing);
@@ -207,7 +220,8 @@ fn requirements_of(name: EventName) -> &'static [&'static str] {
         EventName::ReceiveInvitation => &["EVT-1", "DEV-1"],
         EventName::InvitationTimeout => &["EVT-1", "TMO-5"],
         EventName::InvitationRevokedByAdmin => &["EVT-1", "REV-2"],
-        EventName::InvitationAccepted | EventName::InvitationRejected => &["EVT-1", "EVT-7"],
+        EventName::InvitationAccepted => &["EVT-1", "EVT-7", "ACC-3"],
+        EventName::InvitationRejected => &["EVT-1", "EVT-7", "REJ-3"],
         EventName::InvitationCancelled => &["EVT-1", "CAN-5"],
         EventName::InvitationHandledByOtherDevice => &["DEV-4"],
         EventName::RemoteUserEnterRoom => &["ORD-4"],
@@ -227,9 +241,13 @@ pub(super) fn missing_finding(
     let Missing { due, when, revision, .. } = *missing;
     let attempt = due.attempt.map(|attempt| &followed.attempts[attempt]);
     let about = attempt.map_or_else(String::new, |attempt| format!(" about {}", attempt.title(history)));
+    let of_inviter: &[&str] = match due.event {
+        EventName::InvitationRevokedByAdmin => &["EVT-1", "EVT-7", "REV-2"],
+        _ => &["EVT-1", "EVT-7"],
+    };
     Finding::of(
         check,
-        requirements_of(due.event),
+        if missing.of_further_device { of_inviter } else { requirements_of(due.event) },
         format!(
             "{} is never sent {}{about}, committed at {} at the latest (revision {revision}); it was online and had to be",
             history.name(due.session),

@@ -109,9 +109,9 @@ impl Revisions {
                     });
                 }
                 for (user, code) in codes.iter() {
-                    let Some(expected) = expected_code(history, attempts, room, user, when) else { continue };
+                    let Some((expected, broken)) = expected_code(history, attempts, room, user, when) else { continue };
                     if *code != expected {
-                        self.against(ask, &["INV-4", "INV-5", "INV-14"], || {
+                        self.against(ask, broken, || {
                             format!(
                                 "inviteUsers of {name} at {at} says {code} of {user}, where the state of {} says {expected}",
                                 room.place(room.revision)
@@ -376,23 +376,22 @@ fn expected_code(
     room: &Room<'_>,
     user: &UserId,
     when: Span,
-) -> Option<InvitationCode> {
+) -> Option<(InvitationCode, &'static [&'static str])> {
     let user = history.user(user)?;
     if room.has_member(history, user, when)? {
-        return Some(InvitationCode::AlreadyInConference);
+        return Some((InvitationCode::AlreadyInConference, &["INV-4", "INV-8"]));
     }
     match room.status(user)? {
-        InvitationStatus::None | InvitationStatus::Timeout | InvitationStatus::Rejected => {
-            Some(InvitationCode::Success)
-        }
-        InvitationStatus::Pending => Some(InvitationCode::AlreadyInInvitationList),
+        InvitationStatus::None => Some((InvitationCode::Success, &["INV-4"])),
+        InvitationStatus::Timeout | InvitationStatus::Rejected => Some((InvitationCode::Success, &["INV-4", "INV-5"])),
+        InvitationStatus::Pending => Some((InvitationCode::AlreadyInInvitationList, &["INV-4", "INV-14"])),
         InvitationStatus::Accepted => {
             let end = attempts[room.entry(user)?.attempt?].ends.first()?;
             let grace = history.plan().service.bounds.entry_grace;
             if history.at(when.latest) < history.at(end.when.earliest) + grace {
-                Some(InvitationCode::AlreadyInInvitationList)
+                Some((InvitationCode::AlreadyInInvitationList, &["INV-4"]))
             } else if history.at(when.earliest) >= history.at(end.when.latest) + grace {
-                Some(InvitationCode::Success)
+                Some((InvitationCode::Success, &["INV-4"]))
             } else {
                 None
             }

@@ -10,6 +10,7 @@ use super::{Mutant, Part, Seam};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::core::{Caller, Decision, Effects};
 use crate::protocol::event::Event;
+use crate::protocol::message::Content;
 use crate::protocol::vocabulary::{ErrorCode, EventName, InvitationStatus, UserId};
 
 /// A variant, and who behaves so.
@@ -168,7 +169,7 @@ pub const READINGS: &[Reading] = &[
         otherwise: deciding("outsiders-see-all", &["LST-9"], "An invitee outside sees the whole list.", |asked| {
             outsiders_page(asked, |asked, user, content| {
                 let decision = asked.core.decide(asked.now, Caller { user, ..asked.caller }, content);
-                // LST-5: a cursor is its caller's, and this one would be the member's. Such long lists stay as they are.
+                // A cursor would be the member's (LST-5): longer lists stay as they are.
                 let is_whole = matches!(&decision.result, Ok(Reply::List(page)) if page.cursor.as_str().is_empty());
                 if is_whole { decision } else { asked.core_says() }
             })
@@ -301,21 +302,16 @@ fn inviter_hears(telling: &Telling<'_>, effects: &mut Effects, may: impl Fn(bool
     });
 }
 
-/// What an invitee who is not in the room gets for a page: made of the answer to some member.
-fn outsiders_page(
-    asked: &Asked<'_>,
-    page: impl Fn(&Asked<'_>, &UserId, &crate::protocol::message::Content) -> Decision,
-) -> Decision {
+/// What an invitee who is not in the room gets for its first page, whatever count it asks for: made of what some member would
+/// get for the longest.
+fn outsiders_page(asked: &Asked<'_>, page: impl Fn(&Asked<'_>, &UserId, &Content) -> Decision) -> Decision {
     let (Some(Call::GetInvitationList { room_id, cursor, .. }), Some(room)) = (asked.call(), asked.room()) else {
         return asked.core_says();
     };
-    if !cursor.as_str().is_empty() {
-        return asked.core_says();
-    }
-    let first = Call::GetInvitationList { room_id: room_id.clone(), cursor: "".into(), count: 0.0 };
+    let longest = Call::GetInvitationList { room_id: room_id.clone(), cursor: cursor.clone(), count: 100.0 };
     match room.members.keys().next() {
-        Some(member) if !asked.is_inside() && asked.core_says_to(first).result.is_ok() => {
-            page(asked, member, asked.content)
+        Some(member) if cursor.as_str().is_empty() && !asked.is_inside() && asked.core_says().result.is_ok() => {
+            page(asked, member, &Content::Call(Arc::new(longest)))
         }
         _ => asked.core_says(),
     }
