@@ -40,8 +40,13 @@ impl<'t> Audience<'_, '_, 't> {
             Change::Created | Change::Role { .. } | Change::Else => {}
             Change::Destroyed => self.members(EventName::RoomDismissed, None, None),
             Change::Entered { user, moved: true, .. } => self.former(EventName::KickedOutOfRoom, user),
-            // ORD-4: the member devices before the entry hear of it.
-            Change::Entered { user, .. } => self.members(EventName::RemoteUserEnterRoom, None, Some(user)),
+            // ORD-4: the member devices before the entry hear of it, unless it moved here from an entry that nobody saw.
+            Change::Entered { user, .. } => {
+                let from = self.due.len();
+                self.members(EventName::RemoteUserEnterRoom, None, Some(user));
+                let surely = self.was_surely_outside(user);
+                self.due[from..].iter_mut().for_each(|due| due.must &= surely);
+            }
             Change::Left { user } => self.members(EventName::RemoteUserLeaveRoom, None, Some(user)),
             Change::Began { attempt } => {
                 let invitee = self.attempt(attempt).invitee;
@@ -112,6 +117,13 @@ impl<'t> Audience<'_, '_, 't> {
                 }
             }
         }
+    }
+
+    /// Whether a user was not in the room before, which the entry's own events tell, too.
+    fn was_surely_outside(&self, user: UserNo) -> bool {
+        let (room, history) = (self.scene.before, self.scene.history);
+        let told = |one: &usize| history.deliveries[*one].name() == EventName::RemoteUserEnterRoom;
+        room.is_complete() || room.members.contains_key(&user) || self.scene.deliveries.iter().any(told)
     }
 
     fn attempt(&self, attempt: usize) -> &Attempt<'t> {

@@ -44,6 +44,10 @@ pub(super) trait Hands {
     fn crash_server(&mut self);
     /// Starts it from its records.
     fn start_server(&mut self);
+    /// Whether it can be connected to: nobody logs in before it can for the first time.
+    fn is_server_up(&self) -> bool {
+        true
+    }
 }
 
 /// The driver's bounds for a plan. Pauses before a device connects again are short: in the simulator there are none.
@@ -121,6 +125,8 @@ struct DeviceState {
 enum Part {
     /// Before anything.
     Beginning,
+    /// The server starts, and nobody else has yet.
+    Starting,
     /// This phase of the setup, which began with this moment.
     Setup(usize, usize),
     Body,
@@ -204,10 +210,15 @@ impl Enactment {
             Part::Beginning => {
                 self.book.record(Occurrence::Stage(Stage::Setup));
                 self.start_server(hands);
-                for device in self.plan.device_indices() {
-                    self.start(device, hands);
+                self.part = Part::Starting;
+            }
+            Part::Starting => {
+                if hands.is_server_up() {
+                    for device in self.plan.device_indices() {
+                        self.start(device, hands);
+                    }
+                    self.set_up(0, hands);
                 }
-                self.set_up(0, hands);
             }
             Part::Setup(phase, first) => {
                 // The body begins when everybody has heard everything of the setup.

@@ -490,6 +490,10 @@ impl Hands for Machine {
         self.server.kill();
     }
 
+    fn is_server_up(&self) -> bool {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn start_server(&mut self) {
         self.ends.book.server_starts();
         let starting = match self.server.start() {

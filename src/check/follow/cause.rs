@@ -215,7 +215,8 @@ fn said_before(history: &History<'_>, room: &Room<'_>, ask: usize) -> bool {
     })
 }
 
-/// Whether what is told of a withdrawal names somebody else, who asked for it too and was never answered.
+/// Whether a withdrawal may be another's, who asked for it too and was never answered: the events name the other, or they
+/// name nobody and the other came first.
 fn is_by_another(
     history: &History<'_>,
     room: &Room<'_>,
@@ -224,15 +225,22 @@ fn is_by_another(
     called: &[UserId],
     window: Span,
 ) -> bool {
-    let caller = history.user_of(history.asks[ask].device);
+    let this = &history.asks[ask];
+    let caller = history.user_of(this.device);
+    let came_in = |ask: &Ask<'_>| ask.receipts.first().map(|receipt| receipt.moment);
+    let named = naming(history, revealed, history.user_id(caller), called);
     let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
-    naming(history, revealed, history.user_id(caller), called) == Naming::Another
-        && unanswered.any(|other| {
-            let by = history.user_of(other.device);
-            let in_time = other.receipts.first().is_some_and(|receipt| receipt.moment <= window.latest);
-            let Some(Call::CancelInvitation { user_id_list, .. }) = other.call() else { return false };
-            in_time && naming(history, revealed, history.user_id(by), user_id_list) == Naming::This
-        })
+    unanswered.any(|other| {
+        let by = history.user_of(other.device);
+        let Some(call @ Call::CancelInvitation { user_id_list, .. }) = other.call() else { return false };
+        let may_be_told = |one: &usize| belongs_to(call, history.user_id(by), &history.deliveries[*one].event.event);
+        let fits = match named {
+            Naming::This => false,
+            Naming::Another => naming(history, revealed, history.user_id(by), user_id_list) == Naming::This,
+            Naming::Silent => came_in(other) < came_in(this) && revealed.deliveries.iter().any(may_be_told),
+        };
+        fits && by != caller && came_in(other).is_some_and(|moment| moment <= window.latest)
+    })
 }
 
 /// Whether an event may tell of what this call does.
