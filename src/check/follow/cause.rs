@@ -233,7 +233,9 @@ fn is_by_another(
     unanswered.any(|other| {
         let by = history.user_of(other.device);
         let Some(call @ Call::CancelInvitation { user_id_list, .. }) = other.call() else { return false };
-        let may_be_told = |one: &usize| belongs_to(call, history.user_id(by), &history.deliveries[*one].event.event);
+        let may_be_told = |one: &usize| {
+            belongs_to(call, history.user_id(by), &history.deliveries[*one].event.event, history.variants)
+        };
         let fits = match named {
             Naming::This => false,
             Naming::Another => naming(history, revealed, history.user_id(by), user_id_list) == Naming::This,
