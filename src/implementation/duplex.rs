@@ -135,7 +135,7 @@ impl Duplex {
                 }
                 Err(_) if self.has_gone().is_some() => {
                     // What it said last is read by another thread: it gets the time for that.
-                    if let Ok(None) = timeout(LOOK_EVERY, self.from.recv()).await {
+                    if let Ok(None) = timeout(LEAVE_TAKING, self.from.recv()).await {
                         return Ok(());
                     }
                     let reason =

@@ -194,7 +194,11 @@ async def dial(url):
 
 
 async def attached(options, reader, writer):
-    await talk(options, *over(await WebSocket.accept(reader, writer)))
+    try:
+        socket = await WebSocket.accept(reader, writer)
+    except (asyncio.IncompleteReadError, KeyError):
+        return writer.close()  # whoever that was, it was no WebSocket
+    await talk(options, *over(socket))
 
 
 def over(socket):

@@ -24,6 +24,7 @@ use super::super::enact::book::{Book, Time};
 use super::super::enact::line::Ends;
 use super::super::enact::{Enactment, Hands, limits, refuse, unsupported};
 use super::outlook::{Calls, Outlook};
+use super::system::refuse_long_rooms;
 use super::{BACKOFF, COMMANDS_MAX, GRAIN, SETTLE, Scale, TRANSIT_MAX, overtaken, refuse_here, scaled};
 use crate::implementation::system::Names;
 use crate::plan::{Action, DeviceIndex, Direction, Plan};
@@ -59,6 +60,7 @@ pub struct Options {
 pub fn run(plan: &Plan, options: &Options) -> Result<Trace, WorldError> {
     refuse(plan)?;
     refuse_beyond(plan)?;
+    refuse_long_rooms(plan, &options.names)?;
     let plan = Arc::new(scaled(plan, options.scale)?);
     refuse_here(&plan, false, options.longest)?;
     let broken = |error: std::io::Error| WorldError::Broken(error.to_string());

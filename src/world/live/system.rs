@@ -37,7 +37,7 @@ pub const REAL_TIME_MAX: Duration = Duration::from_secs(120);
 const MOMENTS_MAX: usize = 200_000;
 
 /// How long the output of a process that has gone may stay open before somebody else must be keeping it so.
-const OUTPUT_ENDS: std::time::Duration = std::time::Duration::from_millis(500);
+const OUTPUT_ENDS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
@@ -184,6 +184,7 @@ fn refuse_beyond(plan: &Plan, hello: &SystemHello, options: &Options) -> Result<
     if plan.devices.iter().any(|device| device.auto_busy) {
         return Err(unsupported(nowhere, "whether the library answers for a busy user is not part of the API"));
     }
+    refuse_long_rooms(plan, &options.names)?;
     for step in &plan.steps {
         let needed = match &step.action {
             Action::Offline { .. } | Action::Online { .. } => Capability::Network,
@@ -197,10 +198,6 @@ fn refuse_beyond(plan: &Plan, hello: &SystemHello, options: &Options) -> Result<
             Action::On { .. } | Action::Off { .. } => {
                 return Err(unsupported(step.place, "an adapter has one handler for each event, and keeps it"));
             }
-            Action::Call { call, .. } => {
-                refuse_long_room(call, step.place, &options.names)?;
-                continue;
-            }
             _ => continue,
         };
         if !hello.can(needed) {
@@ -211,6 +208,15 @@ fn refuse_beyond(plan: &Plan, hello: &SystemHello, options: &Options) -> Result<
 }
 
 /// A room id that is well formed must be so with its prefix, too.
+pub(super) fn refuse_long_rooms(plan: &Plan, names: &Names) -> Result<(), WorldError> {
+    let setup = plan.setup.iter().flatten().map(|setup| (&setup.call, setup.place));
+    let steps = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Call { call, .. } => Some((call, step.place)),
+        _ => None,
+    });
+    setup.chain(steps).try_for_each(|(call, place)| refuse_long_room(call, place, names))
+}
+
 fn refuse_long_room(call: &Call, place: Place, names: &Names) -> Result<(), WorldError> {
     let Some(room) = call.room_id() else { return Ok(()) };
     let there = RoomId::from(names.room(room.as_str()));
@@ -403,9 +409,10 @@ impl<'r> Machine<'r> {
         // That its output has ended, too, is told by another thread, and soon.
         let gone = self.duplex.has_gone();
         self.gone_since = gone.as_ref().map(|_| self.gone_since.unwrap_or_else(RealTime::now));
-        if let (Some(how), Some(since)) = (gone, self.gone_since)
-            && since.elapsed() > OUTPUT_ENDS
-        {
+        if let (Some(how), Some(since)) = (gone, self.gone_since) {
+            if since.elapsed() < OUTPUT_ENDS {
+                return Ok(());
+            }
             let reason = format!("{how}, while a process that it had started keeps its output open");
             return Err(self.with_oldest(self.duplex.with_log(Fault::new(FaultKind::Crash, SECTION, reason))));
         }
