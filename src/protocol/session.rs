@@ -16,7 +16,7 @@ use super::devices::DevicePlace;
 use super::event::StampedEvent;
 use super::message::{ConnectionNo, Content, RoomPoint};
 use super::vocabulary::{ApiError, RequestId, SessionToken};
-use crate::seed::Fnv1a;
+use crate::seed::fnv1a;
 use crate::time::{Duration, Instant};
 
 /// All sessions that are online.
@@ -266,20 +266,7 @@ impl KeptResult {
 }
 
 fn fingerprint(content: &Content) -> u64 {
-    struct Hash(Fnv1a);
-    impl std::io::Write for Hash {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.add(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hash = Hash(Fnv1a::default());
-    serde_json::to_writer(&mut hash, content).expect("contents have string keys only, and a hash takes everything");
-    hash.0.0
+    fnv1a(&serde_json::to_vec(content).expect("contents have string keys only"))
 }
 
 impl KeptResults {
