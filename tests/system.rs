@@ -303,6 +303,7 @@ impl Drop for Started {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "an adapter takes a while to listen, and says nothing then")]
 fn an_adapter_dials_in_or_is_attached_to() {
     let server = Server::start(&["--insecure-any-user"]);
     let scenarios = [
