@@ -204,8 +204,10 @@ fn a_stall_shows_from_the_plan_and_not_from_sending() {
     assert_eq!(output.status.code(), Some(0), "{}\n{}", text(&output.stdout), text(&output.stderr));
     let result = folder.result("result.json");
     let call = &result.latencies["call"];
-    let (planned, sent) = (call.from_planned.quantile(0.9), call.from_sent.quantile(0.9));
-    assert!(planned > 80.0 && sent < planned / 2.0, "p90 from the plan {planned} ms, from sending {sent} ms");
+    // Of the 20 calls of a second 4 are planned into its stall, 50 ms apart, and one of them is sent in it. So 8 of 100 waited
+    // for 100 ms and more from the plan, wherever in the second it began, and 5 of 100 from sending.
+    let (planned, sent) = (call.from_planned.quantile(0.93), call.from_sent.quantile(0.93));
+    assert!(planned > 80.0 && sent < planned / 2.0, "p93 from the plan {planned} ms, from sending {sent} ms");
     assert!(result.counts.late > 0, "{}", text(&output.stdout));
 }
 

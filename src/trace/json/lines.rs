@@ -31,7 +31,7 @@ impl<'t> Lines<'t> {
     /// A moment, and a line break.
     pub(super) fn line(&mut self, moment: &'t Moment) -> &[u8] {
         self.line.clear();
-        if !self.from_what_is_shared(moment) {
+        if !self.line_of_what_is_shared(moment) {
             serde_json::to_writer(&mut self.line, moment).expect(WRITTEN);
         }
         self.line.push(b'\n');
@@ -39,7 +39,7 @@ impl<'t> Lines<'t> {
     }
 
     /// False, and nothing written, for a moment that shares nothing.
-    fn from_what_is_shared(&mut self, moment: &'t Moment) -> bool {
+    fn line_of_what_is_shared(&mut self, moment: &'t Moment) -> bool {
         let line = &mut self.line;
         let begin = |line: &mut Vec<u8>, what: &str, device: u32, connection: ConnectionNo| {
             let (at, connection) = (moment.at.as_nanos(), connection.0);
