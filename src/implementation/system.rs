@@ -2,7 +2,7 @@
 //!
 //! Unlike the contracts under our clock, either side speaks when it has something to say. Calls and their outcomes are the
 //! API's own (docs/PROTOCOL.md, section 6, as the client library shows them); nothing of the wire is known here. Which
-//! account plays which user is in [`names`].
+//! account plays which user is in `names`.
 
 mod names;
 pub(super) mod schema;

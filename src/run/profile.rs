@@ -17,9 +17,12 @@ use super::capability::Capability;
 use super::{Outcome, Verdict};
 use crate::check::variants::{NoReading, Variants};
 use crate::file::{self, FileError};
-use crate::plan::{Place, Plan, RequirementId};
+use crate::plan::RequirementId;
+#[cfg(feature = "net")]
+use crate::plan::{Place, Plan};
 use crate::protocol::bounds::{BoundValue, Bounds};
 use crate::protocol::requirements::{self, Basis, REQUIREMENTS};
+#[cfg(feature = "net")]
 use crate::scenario::Scenario;
 use crate::scenario::expression::{Expression, Measure};
 use crate::time::Duration;
@@ -196,6 +199,7 @@ impl Profile {
     }
 
     /// Why a scenario can't be played with an implementation of this profile, if it can't.
+    #[cfg(feature = "net")]
     pub(super) fn out_of_reach(&self, scenario: &Scenario, plan: &Plan) -> Option<(String, Place)> {
         for (name, _) in &scenario.service.bounds {
             let (Some(own), wanted) = (self.fixed.get(&name.value), plan.service.bounds.get(&name.value)) else {
@@ -269,6 +273,7 @@ fn bound(name: &str, number: &Number) -> Result<BoundValue, String> {
     })
 }
 
+#[cfg(feature = "net")]
 fn words(value: BoundValue) -> String {
     match value {
         BoundValue::Duration(duration) => duration.to_string(),

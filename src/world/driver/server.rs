@@ -1,4 +1,4 @@
-//! Drives a [`Service`]: connections on one side, a journal on the other.
+//! Drives a service: connections on one side, a journal on the other.
 //!
 //! One task owns the node. Connections hand it what they read and write what it says; each has a bounded queue of its own.
 //! Whatever waits is stepped together, its records are made durable in one commit, and only then is anything said.

@@ -1,7 +1,7 @@
 //! A server that runs somewhere, by its URL: the reference devices against it, over whatever network there is.
 //!
 //! Nobody here can start it, end it, look into it or ask it what it waits for, so it is seen from the devices' ends of the
-//! wire, and a run lasts until the deadlines of [`Outlook`] are over. Accounts and rooms have the names that it knows
+//! wire, and a run lasts until the deadlines of `Outlook` are over. Accounts and rooms have the names that it knows
 //! ([`Names`]): they are put in place of the scenario's on the way to the wire, and back on the way from it.
 
 use std::collections::BTreeMap;

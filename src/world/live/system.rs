@@ -1,7 +1,7 @@
 //! An SDK with its own server, network and clock, behind an adapter (contract `system`): real time, and nothing but the API.
 //!
 //! The plan is carried out as over our own sockets, but a device is a name in a conversation. Nobody can ask such a service
-//! what it still waits for: [`Outlook`] keeps the deadlines that follow from what was called and heard, and the run lasts
+//! what it still waits for: `Outlook` keeps the deadlines that follow from what was called and heard, and the run lasts
 //! until they are over. Whatever the adapter does that breaks the conversation ends the run with a [`Fault`].
 
 use std::collections::{BTreeMap, VecDeque};
