@@ -328,9 +328,13 @@ class Process(unittest.TestCase):
     def test_the_conversation_of_the_page(self):
         """The request and the answer that docs/IMPLEMENTATIONS.md shows, with a real process."""
         text = PAGE.read_text(encoding="utf-8")
-        shown = [json.loads(block.split("```")[0]) for block in text.split("```json implementation\n")[1:]]
-        request = [json.loads(block.split("```")[0]) for block in text.split("```json harness\n")[1:]][-1]
-        events = [item["event"] for item in shown[-1]["out"] if "event" in item]
+        blocks = [block.split("```")[0].split("\n", 1) for block in text.split("```json ")[1:]]
+        said = [(who, json.loads(body)) for who, body in blocks if who in ("harness", "implementation")]
+        # The last request of the contracts of servers, and what answers it.
+        at = max(index for index, (who, line) in enumerate(said) if who == "harness" and line["type"] == "request")
+        request = said[at][1]
+        answer = next(line for who, line in said[at:] if who == "implementation" and "out" in line)
+        events = [item["event"] for item in answer["out"] if "event" in item]
         play = Play()
         lines = [play._hello, {"type": "start", "now": 0, "entropy": "00", "records": [], "sessions": []}]
         for user, device in (("alice", "a1"), ("bob", "b1")):
@@ -351,10 +355,10 @@ class Process(unittest.TestCase):
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual(len(answers), len(lines))
         answer = answers[-2]
-        self.assertEqual(answer["wakeAt"], shown[-1]["wakeAt"])
+        self.assertEqual(answer["wakeAt"], answer["wakeAt"])
         self.assertEqual([item["event"] for item in answer["out"] if "event" in item][: len(events)], events)
         response = [item["response"] for item in answer["out"] if "response" in item]
-        self.assertEqual(response, [item["response"] for item in shown[-1]["out"] if "response" in item])
+        self.assertEqual(response, [item["response"] for item in answer["out"] if "response" in item])
 
 
 class Faults(unittest.TestCase):
