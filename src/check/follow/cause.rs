@@ -230,6 +230,13 @@ fn is_by_another(
     let came_in = |ask: &Ask<'_>| ask.receipts.first().map(|receipt| receipt.moment);
     let named = naming(history, revealed, history.user_id(caller), called);
     let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
+    // What is told of somebody whom this call does not name is another's doing.
+    let withdrawn = |one: &usize| {
+        let event = &history.deliveries[*one].event.event;
+        event.name() == EventName::InvitationRemoved
+            && event.invitation().is_some_and(|invitation| !called.contains(&invitation.invitee.user_id))
+    };
+    let tells_of_more = revealed.deliveries.iter().any(withdrawn);
     unanswered.any(|other| {
         let by = history.user_of(other.device);
         let Some(call @ Call::CancelInvitation { user_id_list, .. }) = other.call() else { return false };
@@ -237,11 +244,16 @@ fn is_by_another(
             belongs_to(call, history.user_id(by), &history.deliveries[*one].event.event, history.variants)
         };
         let fits = match named {
+            _ if tells_of_more => revealed.deliveries.iter().all(may_be_told),
             Naming::This => false,
-            Naming::Another => naming(history, revealed, history.user_id(by), user_id_list) == Naming::This,
-            Naming::Silent => came_in(other) < came_in(this) && revealed.deliveries.iter().any(may_be_told),
+            Naming::Another => {
+                by != caller && naming(history, revealed, history.user_id(by), user_id_list) == Naming::This
+            }
+            Naming::Silent => {
+                by != caller && came_in(other) < came_in(this) && revealed.deliveries.iter().any(may_be_told)
+            }
         };
-        fits && by != caller && came_in(other).is_some_and(|moment| moment <= window.latest)
+        fits && came_in(other).is_some_and(|moment| moment <= window.latest)
     })
 }
 
