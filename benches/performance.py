@@ -14,6 +14,7 @@ It needs Rust and Python's standard library; counting instructions needs valgrin
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
@@ -22,13 +23,17 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+import stalls as stalling
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = TARGET / "release" / "convoke"
+SERVE = [BINARY, "serve", "--listen", "127.0.0.1:0", "--insecure-any-user", "--no-rate-limits"]
 MIB = 1024 * 1024
 
 
@@ -284,7 +289,7 @@ def peers():
         ):
             peer = results.get(f"peers/busy/{name}/{devices}")
             rows.append([f"{devices} devices", name, per_second(peer), ratio(ours, peer)])
-    world = results.get("peers/busy/the world turmoil, the same protocol and trace")
+    world = results.get("peers/busy/the world turmoil, the same protocol and trace/99")
     ours = results.get("peers/busy/the simulator, protocol and trace/99")
     each = [None if of is None else {"median": of["median"] / of["elements"]} for of in (ours, world)]
     name = "the world `turmoil`, protocol and trace"
@@ -305,17 +310,9 @@ def connections():
     if hard != resource.RLIM_INFINITY and hard < count + 100:
         raise NotMeasured(f"this process may hold only {hard} files open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 100), hard))
-    command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--insecure-any-user"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     sockets = []
+    server, address = started_server()
     try:
-        address = None
-        while address is None:
-            line = server.stdout.readline()
-            if not line:
-                raise NotMeasured("the server does not say where it listens")
-            found = re.search(r"ws://127\.0\.0\.1:(\d+)/", line)
-            address = found and ("127.0.0.1", int(found.group(1)))
         # The first hundred pay for what there is once.
         sockets += [logged_in(address, number) for number in range(100)]
         before = resident(server.pid)
@@ -329,7 +326,17 @@ def connections():
     each = (after - before) / count
     rows = [[f"{count:,}", f"{each / 1024:.1f} KiB", "20 KiB"]]
     heads = ["connections", "a logged-in, idle connection", "wanted at most"]
-    return f"{code(command)}, its resident memory (`/proc/PID/statm`)\n\n" + table(heads, rows)
+    return f"{code(SERVE)}, its resident memory (`/proc/PID/statm`)\n\n" + table(heads, rows)
+
+
+def started_server():
+    """A server of our own, and where it listens."""
+    server = subprocess.Popen(SERVE, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while line := server.stdout.readline():
+        if found := re.search(r"ws://127\.0\.0\.1:(\d+)/", line):
+            return server, ("127.0.0.1", int(found.group(1)))
+    server.wait()
+    raise NotMeasured("the server does not say where it listens")
 
 
 def resident(pid):
@@ -366,6 +373,80 @@ def more(stream):
     return received
 
 
+def knee():
+    """The highest rate that a server keeps, by five searches."""
+    if READ_ONLY:
+        raise NotMeasured("--read runs nothing")
+    build()
+    command = [BINARY, "load", "serve", "answered", "--find-knee", "--repeat", "5", "--rate", "400", "--duration", "3s"]
+    said, result = loaded([*command, "--warm-up", "1s"])
+    rows = []
+    for number, search in enumerate(result["searches"], 1):
+        good, bad = search.get("lastGood"), search.get("firstBad")
+        last = next((probe for probe in search["probes"] if probe["rate"] == good), None)
+        first = next((probe for probe in search["probes"] if probe["rate"] == bad), None)
+        rows.append(
+            [
+                number,
+                "none" if last is None else f"{good:,.0f}",
+                "" if last is None else f"{last['callP99Ms']:.1f} ms",
+                "none" if first is None else f"{bad:,.0f}",
+                "" if first is None else "; ".join(first["broke"] + first["generator"]),
+            ]
+        )
+    heads = ["search", "last good rate", "its p99 of a call", "first bad rate", "what broke there"]
+    # What is said after the last search is of all of them.
+    lines = said.strip().splitlines()
+    last = max((index for index, line in enumerate(lines) if line.startswith("search ")), default=-1)
+    concluded = "; ".join(line.strip() for line in lines[last + 1 :])
+    return f"{code([*command, '--warm-up', '1s'])}\n\n{table(heads, rows)}\n\n> {concluded}"
+
+
+def loaded(command):
+    """What a `convoke load` said, and its result; it may end with 1, since a broken threshold is a result too."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "result.json"
+        ended = subprocess.run([*command, "--json", file], cwd=folder, capture_output=True, text=True)
+        if ended.returncode not in (0, 1) or not file.exists():
+            tail = " / ".join(ended.stderr.strip().splitlines()[-3:])
+            raise NotMeasured(f"`{shown(command)}` ended with {ended.returncode}: {tail}")
+        return ended.stdout, json.loads(file.read_text())
+
+
+def stalls():
+    """A server that stalls for 200 ms of every second, measured from the plan and from sending."""
+    if READ_ONLY:
+        raise NotMeasured("--read runs nothing")
+    build()
+    server, address = started_server()
+    try:
+        proxy = stalling.Proxy(address)
+        url = "ws://{}:{}/v1".format(*proxy.address)
+        words = ["rejected", "--rate", "200", "--duration", "20s", "--warm-up", "2s", "--population", "1"]
+        _, result = loaded([BINARY, "load", url, *words])
+    finally:
+        server.kill()
+        server.wait()
+    call = result["latencies"]["call"]
+    rows = [
+        [name] + [f"{quantile(call[side], share):.1f} ms" for side in ("fromPlanned", "fromSent")]
+        for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999))
+    ]
+    command = code([BINARY, "load", "ws://PROXY/v1", *words])
+    proxied = "through `python3 benches/stalls.py`, which lets nothing pass for the first 200 ms of every second"
+    return f"{command} {proxied}\n\n" + table(["a whole call", "from the planned moment", "from sending"], rows)
+
+
+def quantile(histogram, share):
+    """In milliseconds; a histogram is written as pairs of microseconds and how often."""
+    left = math.ceil(share * sum(count for _, count in histogram))
+    for value, count in histogram:
+        left -= count
+        if left <= 0:
+            return value / 1000
+    raise NotMeasured("nothing was measured")
+
+
 def layers():
     for name in ("codec", "service", "checks", "scenarios"):
         bench(name)
@@ -382,7 +463,7 @@ def layers():
 
 PARTS = {
     part.__name__: part
-    for part in (simulator, instructions, peers, idle, memory, sweep, serve, connections, layers)
+    for part in (simulator, instructions, peers, idle, memory, sweep, serve, connections, knee, stalls, layers)
 }
 
 
