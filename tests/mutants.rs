@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use convoke::implementation::Contract;
+use convoke::mutant::grade::at_the_api::{self, Adapters};
 use convoke::mutant::grade::black_box::{self, Behind, BlackBox};
-use convoke::mutant::grade::{Depth, Fate, Grade, Suite};
+use convoke::mutant::grade::{Depth, Fate, Grade, Graded, Suite};
 use convoke::mutant::{Mutant, Seam, catalogue, equivalents};
 use convoke::run::corpus;
 
@@ -142,4 +143,45 @@ fn a_server_that_goes_back_is_named_although_the_library_reads_on_for_ever() {
     // TERM-4: the library waits for a page that is as new as what it has heard, and no application hears of anything.
     let grades = behind(CORE, &named(&["calls-are-not-written"]), &["faults"], Depth::FirstKill);
     assert_eq!(grades[0].fate(), Fate::Killed, "{:#?}", grades[0].noticed);
+}
+
+/// Mutants behind adapters of contract `system`, in real time: our own library and server.
+fn in_real_time(mutants: &[Mutant], folders: &[&str]) -> Graded {
+    /// They mostly wait.
+    const JOBS: usize = 8;
+    let command = |mutant: &Mutant| {
+        let convoke = env!("CARGO_BIN_EXE_convoke");
+        format!("exec '{convoke}' reference --contract system --mutant {}", mutant.name)
+    };
+    let patience = Duration::from_secs(60);
+    let how = Adapters { command: &command, plays_library: true, patience, attempts: 2 };
+    let suite = suite(folders);
+    at_the_api::grade(&suite, mutants, &how, Depth::FirstKill, JOBS, |_, _| {})
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn a_sample_is_killed_by_what_applications_see() {
+    let killed = ["cancel-reaches-one-device", "owner-always-revokes", "reject-silences-one-device", "cancel-is-lost"];
+    let Graded { grades, unfit } = in_real_time(&named(&killed), &["answer", "cancel"]);
+    assert!(unfit.is_empty(), "{unfit:#?}");
+    for grade in grades {
+        assert_eq!(grade.fate(), Fate::Killed, "{}: {grade:#?}", grade.mutant.name);
+        // TERM-4: no other scenario was worth the time.
+        assert!(grade.scenarios <= 2, "{}: {} scenarios", grade.mutant.name, grade.scenarios);
+    }
+}
+
+#[test]
+fn what_no_application_notices_is_out_of_sight_and_says_why() {
+    // Each change of a batch is a commit of its own: stamps show it, and the API has none.
+    let Graded { grades, .. } = in_real_time(&named(&["batch-is-many-commits", "timers-fire-late"]), &["cancel"]);
+    for grade in &grades {
+        assert_eq!((grade.fate(), grade.scenarios), (Fate::OutOfSight, 0), "{grade:#?}");
+    }
+    let words = |grade: &Grade| grade.out_of_sight.clone().unwrap_or_default();
+    assert!(words(&grades[0]).contains("only the wire shows it (TERM-4)"), "{}", words(&grades[0]));
+    // What is faultless is seen by nobody.
+    let Graded { grades, .. } = in_real_time(&[Mutant::IDENTITY], &["answer", "cancel"]);
+    assert_eq!(grades[0].fate(), Fate::OutOfSight, "{grades:#?}");
 }

@@ -325,6 +325,8 @@ pub(super) enum PlayedContract {
     Full,
     /// The client library of any number of devices
     Device,
+    /// The client library with its server, in real time
+    System,
 }
 
 #[cfg(feature = "net")]
@@ -433,7 +435,12 @@ pub(super) struct Mutants {
     #[cfg(feature = "net")]
     #[arg(long, value_enum, value_name = "CONTRACT")]
     pub(super) contract: Option<PlayedContract>,
-    /// How many runs go on at once [default: one for each processor]
+    /// For contract system, the adapter to put before each mutant, which plays the server behind it: a command in which
+    /// `{mutant}` stands for its name, such as "./adapter --serve 'convoke serve --mutant {mutant}'" [default: the reference]
+    #[cfg(feature = "net")]
+    #[arg(long, value_name = "COMMAND", requires = "contract")]
+    pub(super) adapter: Option<String>,
+    /// How many runs go on at once [default: one for each processor, and eight in real time]
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// How to say what came of it

@@ -1,16 +1,19 @@
-//! `convoke reference`: our own server or client library as an implementation of somebody else would be; or one that is
-//! wrong on purpose.
+//! `convoke reference`: our own server or client library, or both, as an implementation of somebody else would be; or one that
+//! is wrong on purpose.
 
 use std::io;
 
 use super::args::{PlayedContract, Reference};
+use super::clock::stopwatch;
 use super::{Ending, Failure};
-use crate::implementation::device::host_devices;
+use crate::implementation::device::{HostedDevice, host_devices};
+use crate::implementation::system::{Parts, host_system};
 use crate::implementation::{Contract, HostError, HostedServer, Storage, host};
 use crate::mutant::{self, Mutant, Seam, catalogue};
 use crate::plan::DeviceIndex;
-use crate::protocol::device::Device;
-use crate::protocol::service::Service;
+use crate::protocol::device::{Device, DeviceConfig};
+use crate::protocol::service::{Service, ServiceConfig};
+use crate::time::Instant;
 use crate::world::cast::Cast as _;
 
 pub(super) fn reference(arguments: &Reference) -> Ending {
@@ -23,6 +26,7 @@ pub(super) fn reference(arguments: &Reference) -> Ending {
         PlayedContract::Core => server(Contract::Core, arguments, &name, mutant),
         PlayedContract::Full => server(Contract::Full, arguments, &name, mutant),
         PlayedContract::Device => library(&name, mutant),
+        PlayedContract::System => system(&name, mutant),
     };
     match hosted {
         Ok(()) => Ok(0),
@@ -32,23 +36,36 @@ pub(super) fn reference(arguments: &Reference) -> Ending {
 }
 
 fn server(contract: Contract, arguments: &Reference, name: &str, mutant: Option<Mutant>) -> Result<(), HostError> {
-    let make = |config| -> Box<HostedServer> {
-        match &mutant {
-            Some(mutant) => mutant.server(config, 0),
-            None => Box::new(Service::new(config)),
-        }
-    };
+    let make = |config| a_server(mutant, config);
     let storage = if arguments.forgetful { Storage::None } else { Storage::Harness };
     host(contract, storage, name, &make, io::stdin().lock(), io::stdout().lock())
 }
 
 fn library(name: &str, mutant: Option<Mutant>) -> Result<(), HostError> {
-    let make = |config| match &mutant {
-        // No mutant asks which device it plays, or in which life.
-        Some(mutant) => mutant.device(config, DeviceIndex(0), 0) as Box<_>,
-        None => Box::new(Device::new(config)) as Box<_>,
-    };
+    let make = |config| a_library(mutant, config);
     host_devices(name, &make, io::stdin().lock(), io::stdout().lock())
+}
+
+fn system(name: &str, mutant: Option<Mutant>) -> Result<(), HostError> {
+    let (server, device) = (|config| a_server(mutant, config), |config| a_library(mutant, config));
+    let since_the_beginning = stopwatch();
+    let clock = || Instant::from_nanos(u64::try_from(since_the_beginning().as_nanos()).unwrap_or(u64::MAX));
+    host_system(name, &Parts { server: &server, device: &device }, &clock, io::stdin(), io::stdout().lock())
+}
+
+fn a_server(mutant: Option<Mutant>, config: ServiceConfig) -> Box<HostedServer> {
+    match mutant {
+        Some(mutant) => mutant.server(config, 0),
+        None => Box::new(Service::new(config)),
+    }
+}
+
+fn a_library(mutant: Option<Mutant>, config: DeviceConfig) -> Box<HostedDevice> {
+    match mutant {
+        // No mutant asks which device it plays, or in which life.
+        Some(mutant) => mutant.device(config, DeviceIndex(0), 0),
+        None => Box::new(Device::new(config)),
+    }
 }
 
 /// The mutant of that name, whose fault must sit where the contract says.
@@ -62,9 +79,11 @@ pub(super) fn named(name: &str, contract: PlayedContract) -> Result<Mutant, Fail
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{}`?", near.name));
         Failure::Usage(format!("no mutant is called `{name}`{near} `convoke mutants --list` shows all"))
     })?;
-    let words = match (mutant.seam == Seam::Device, contract == PlayedContract::Device) {
-        (true, false) => "the client library: contract `device` plays one",
-        (false, true) if !mutant.breaks.is_empty() => "the server: the contracts `core` and `full` play one",
+    let words = match (mutant.seam == Seam::Device, contract) {
+        (true, PlayedContract::Core | PlayedContract::Full) => "the client library: contract `device` plays one",
+        (false, PlayedContract::Device) if !mutant.breaks.is_empty() => {
+            "the server: the contracts `core` and `full` play one"
+        }
         _ => return Ok(mutant),
     };
     Err(Failure::Usage(format!("the fault of `{name}` sits in {words}")))

@@ -13,6 +13,7 @@ mod seats;
 mod told;
 mod words;
 
+pub(super) use self::host::call_of;
 pub use self::host::{HostedDevice, host_devices};
 pub use self::node::ForeignDevice;
 pub use self::seats::{Crew, Seats};

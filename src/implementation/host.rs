@@ -43,7 +43,7 @@ enum Heard {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Account {
+pub(super) struct Account {
     user_id: UserId,
     user_name: Arc<str>,
     avatar_url: Arc<str>,
@@ -114,7 +114,7 @@ pub fn host(
     Ok(())
 }
 
-fn config_of(
+pub(super) fn config_of(
     rate_limits: bool,
     given: &BTreeMap<String, u64>,
     accounts: Vec<Account>,

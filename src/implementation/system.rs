@@ -2,8 +2,9 @@
 //!
 //! Unlike the contracts under our clock, either side speaks when it has something to say. Calls and their outcomes are the
 //! API's own (docs/PROTOCOL.md, section 6, as the client library shows them); nothing of the wire is known here. Which
-//! account plays which user is in `names`.
+//! account plays which user is in `names`; the other end of the conversation, our own, is in `host`.
 
+mod host;
 mod names;
 pub(super) mod schema;
 
@@ -22,6 +23,7 @@ use crate::protocol::codec::{self, DecodeError};
 use crate::protocol::event::{Event, Invitation, RoomInfo, UserInfo};
 use crate::protocol::vocabulary::{ApiError, AttemptNo, Cursor, ErrorCode, InvitationCode, Platform, Revision, UserId};
 
+pub use self::host::{Parts, host_system};
 pub use self::names::{Names, Person};
 
 /// What this contract is called.

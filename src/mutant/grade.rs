@@ -5,7 +5,11 @@
 //! complains, is told as well and is not good enough: nobody who reads such a report learns what is wrong.
 
 #[cfg(feature = "net")]
+pub mod at_the_api;
+#[cfg(feature = "net")]
 pub mod black_box;
+#[cfg(feature = "net")]
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,6 +72,17 @@ pub struct Grade {
     pub scenarios: usize,
     /// Why nobody can see the fault, where a mutant is no more than what a contract says of it.
     pub out_of_sight: Option<String>,
+    /// The scenarios that should have shown it: in the simulator applications notice it there. Empty where nobody looked.
+    pub missed: Vec<String>,
+}
+
+/// What all of them came to.
+#[derive(Clone, Debug, Default)]
+pub struct Graded {
+    /// Each mutant, in the order in which they were given.
+    pub grades: Vec<Grade>,
+    /// The scenarios that grade nothing, since what is faultless does not pass them either, with what came of it.
+    pub unfit: BTreeMap<String, String>,
 }
 
 /// A scenario that noticed a mutant.
@@ -124,7 +139,17 @@ impl Fate {
     }
 }
 
+impl From<Vec<Grade>> for Graded {
+    fn from(grades: Vec<Grade>) -> Self {
+        Self { grades, unfit: BTreeMap::new() }
+    }
+}
+
 impl Grade {
+    fn nothing_yet(mutant: &Mutant) -> Self {
+        Self { mutant: *mutant, noticed: Vec::new(), scenarios: 0, out_of_sight: None, missed: Vec::new() }
+    }
+
     /// How well it was noticed.
     #[must_use]
     pub fn fate(&self) -> Fate {
@@ -203,7 +228,7 @@ impl Suite {
     fn until_killed(&self, mutants: &[Mutant], jobs: usize, mut tell: impl FnMut(usize, usize)) -> Vec<Grade> {
         let grade = |index: usize| {
             let mutant = mutants[index];
-            let mut grade = Grade { mutant, noticed: Vec::new(), scenarios: 0, out_of_sight: None };
+            let mut grade = Grade::nothing_yet(&mutant);
             for lesson in self.in_order_for(&mutant) {
                 grade.scenarios += 1;
                 grade.noticed.extend(lesson.teach(&mutant));
@@ -219,8 +244,7 @@ impl Suite {
     /// What is small and to the point first.
     fn in_order_for(&self, mutant: &Mutant) -> Vec<&Lesson> {
         let mut order: Vec<&Lesson> = self.scenarios.iter().collect();
-        let shows = |lesson: &Lesson| mutant.breaks.iter().any(|id| lesson.covers.contains(*id));
-        order.sort_by_key(|lesson| (!shows(lesson), lesson.moments));
+        order.sort_by_key(|lesson| lesson.place_for(mutant));
         order
     }
 
@@ -229,10 +253,9 @@ impl Suite {
         let teach = |index: usize| self.scenarios[index % each].teach(&mutants[index / each]);
         let mut noticed = spread(all, jobs, teach, |done| tell(done, all)).into_iter();
         let grade = |mutant: &Mutant| Grade {
-            mutant: *mutant,
             noticed: noticed.by_ref().take(each).flatten().collect(),
             scenarios: each,
-            out_of_sight: None,
+            ..Grade::nothing_yet(mutant)
         };
         mutants.iter().map(grade).collect()
     }
@@ -261,6 +284,12 @@ impl Lesson {
         let recipe = Recipe { snapshots: SNAPSHOTS, moments_max: Some(self.moments_max()), ..Recipe::default() };
         let outcome = run::run_as(&self.target, &self.scenario, OWN_SEED, &recipe, mutant);
         Notice::of(&outcome, mutant, |_| None)
+    }
+
+    /// Where it stands among those that are run against a mutant.
+    fn place_for(&self, mutant: &Mutant) -> (bool, usize) {
+        let shows = mutant.breaks.iter().any(|id| self.covers.contains(*id));
+        (!shows, self.moments)
     }
 
     fn moments_max(&self) -> usize {

@@ -108,6 +108,13 @@ fn killed(text: &mut String, grade: &Grade, page: Page) {
 /// What is wrong with it, and what was noticed all the same.
 fn alive(text: &mut String, grade: &Grade, page: Page) {
     paragraph(text, grade.mutant.fault, page);
+    if !grade.missed.is_empty() {
+        let more = grade.missed.len().saturating_sub(NAMED_MAX);
+        let named = grade.missed.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let words = "in the simulator applications notice it, and here nothing named what it breaks: in";
+        paragraph(text, &format!("{words} {named}{rest}"), page);
+    }
     for notice in grade.noticed.iter().take(NAMED_MAX) {
         let mut what: Vec<String> =
             notice.otherwise.iter().map(|(check, ids)| format!("{check} ({})", joined(ids))).collect();
@@ -183,6 +190,7 @@ pub fn graded_json(grades: &[Grade], scenarios: usize) -> Value {
         value["fate"] = json!(grade.fate().name());
         value["outOfSight"] = json!(grade.out_of_sight);
         value["killedBy"] = sets(&grade.checks());
+        value["missed"] = json!(grade.missed);
         value["scenarios"] = json!(grade.scenarios);
         value["noticed"] = grade.noticed.iter().map(notice).collect();
         value

@@ -153,6 +153,27 @@ impl SystemSubject {
         })
     }
 
+    /// Why a scenario can't be played with it, if it can't, and the author's line. Nothing is asked of the adapter.
+    #[must_use]
+    pub fn out_of_reach(&self, scenario: &Scenario, seed: Seed) -> Option<(String, Place)> {
+        let plan = compile::compile_for(scenario, seed, self.profile.bounds()).ok()?.without_times();
+        if let Some(reason) = self.profile.out_of_reach(scenario, &plan) {
+            return Some(reason);
+        }
+        if !plan.worlds.is_empty() && !plan.worlds.contains(&WorldName::Live) {
+            return Some((leaves_out(WorldName::Live), Place::default()));
+        }
+        match system::prepared(&plan, &self.options(Names::default()), &self.introduced) {
+            Err(WorldError::Unsupported { place, reason }) => Some((reason, place)),
+            _ => None,
+        }
+    }
+
+    fn options(&self, names: Names) -> Options {
+        let (scale, patience, longest) = (self.scale, self.patience, self.longest);
+        Options { scale, patience, longest, names, bounds: self.profile.bounds() }
+    }
+
     fn play(&self, target: &Target, plan: &Plan, recipe: &Recipe) -> Outcome {
         let without_a_run = |verdict, words: String, place| Outcome {
             verdict,
@@ -161,21 +182,14 @@ impl SystemSubject {
             ..Outcome::planned(target, plan)
         };
         if !plan.worlds.is_empty() && !plan.worlds.contains(&recipe.world) {
-            let words = format!("the scenario leaves out the world `{}`", recipe.world.name());
-            return without_a_run(Verdict::Unsupported, words, Place::default());
+            return without_a_run(Verdict::Unsupported, leaves_out(recipe.world), Place::default());
         }
         let borrowed = match self.accounts.borrow(plan) {
             Ok(borrowed) => borrowed,
             Err(AccountError::TooFew(words)) => return without_a_run(Verdict::Unsupported, words, Place::default()),
             Err(error) => return without_a_run(Verdict::HarnessError, error.to_string(), Place::default()),
         };
-        let options = Options {
-            scale: self.scale,
-            patience: self.patience,
-            longest: self.longest,
-            names: borrowed.names().clone(),
-            bounds: self.profile.bounds(),
-        };
+        let options = self.options(borrowed.names().clone());
         match self.enact(plan, &options) {
             Ok(trace) => {
                 let mut outcome = match judge_run(target, trace, recipe, Vec::new()) {
@@ -220,6 +234,10 @@ impl SystemSubject {
             Ok(trace)
         })
     }
+}
+
+fn leaves_out(world: WorldName) -> String {
+    format!("the scenario leaves out the world `{}`", world.name())
 }
 
 /// Plays a scenario in real time as a profile asks for it, until a run passes or as often as it may.

@@ -113,7 +113,7 @@ fn input_of(heard: Heard) -> Result<(Instant, u32, DeviceInput), String> {
 }
 
 /// A call of the application, which may give what is no number: JSON has no word for that but `null`.
-fn call_of(operation: &str, mut args: Value) -> Result<Call, String> {
+pub(in crate::implementation) fn call_of(operation: &str, mut args: Value) -> Result<Call, String> {
     let mut no_number = |name: &str| {
         let is_none = args.get(name).is_some_and(Value::is_null);
         if is_none {

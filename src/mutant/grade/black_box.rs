@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::told::Told;
 use super::{Depth, Fate, Grade, Lesson, Mutant, Notice, SNAPSHOTS_OFF, Suite, spread};
 use crate::implementation::device::{self, Crew};
 use crate::implementation::{Contract, Fault, ProcessSpec, Talks};
@@ -17,7 +18,7 @@ use crate::protocol::requirements;
 use crate::run::libraries::{Libraries, Party};
 use crate::run::profile::Profile;
 use crate::run::{OWN_SEED, Outcome, Recipe, conform};
-use crate::trace::{Occurrence, Trace};
+use crate::trace::Trace;
 use crate::world;
 
 /// Faults in what Convoke's own session layer does in contract `core`, of which the requirements that they break say more.
@@ -137,12 +138,12 @@ struct Grading<'a> {
     depth: Depth,
     reference: Subject,
     /// What applications hear and are told with the reference behind the same conversation, by scenario.
-    unharmed: Mutex<BTreeMap<String, Vec<String>>>,
+    unharmed: Mutex<BTreeMap<String, Told>>,
 }
 
 impl Grading<'_> {
     fn grade(&self, mutant: &Mutant) -> Grade {
-        let mut grade = Grade { mutant: *mutant, noticed: Vec::new(), scenarios: 0, out_of_sight: None };
+        let mut grade = Grade::nothing_yet(mutant);
         grade.out_of_sight = self.out_of_sight(mutant);
         if grade.out_of_sight.is_some() {
             return grade;
@@ -216,31 +217,10 @@ impl Grading<'_> {
         let known = self.unharmed.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let unharmed = known.unwrap_or_else(|| {
             let outcome = self.reference.conform(lesson);
-            let seen = outcome.trace.as_deref().map(seen_by_applications).unwrap_or_default();
+            let seen = outcome.trace.as_deref().map(Told::of).unwrap_or_default();
             self.unharmed.lock().unwrap_or_else(PoisonError::into_inner).insert(name, seen.clone());
             seen
         });
-        seen_by_applications(trace) == unharmed
+        Told::of(trace) == unharmed
     }
-}
-
-/// All that applications hear and are told, when, and in their order; without what only the wire carries.
-fn seen_by_applications(trace: &Trace) -> Vec<String> {
-    let seen = |moment: &crate::trace::Moment| {
-        let what = match &moment.what {
-            Occurrence::Returned { device, call, result: Ok(reply) } => {
-                format!("{} {} {}", device.0, call.0, reply.to_api_json())
-            }
-            Occurrence::Returned { device, call, result: Err(error) } => {
-                format!("{} {} {error}", device.0, call.0)
-            }
-            Occurrence::Handled { device, handler, event } => format!("{} {handler} {}", device.0, event.event.name()),
-            Occurrence::Heard { device, event } => {
-                format!("{} {} {}", device.0, event.event.name(), event.event.to_api_json())
-            }
-            _ => return None,
-        };
-        Some(format!("{} {what}", moment.at.as_nanos()))
-    };
-    trace.moments.iter().filter_map(seen).collect()
 }
