@@ -296,6 +296,43 @@ fn smoke_says_what_works_and_what_comes_next() {
     assert!(text.contains("1. it introduces itself: no") && text.contains("section 2.1"), "{text}");
 }
 
+#[test]
+fn smoke_tries_a_library_step_by_step() {
+    let smoke = |device: &str| {
+        let output = convoke(&["smoke", "--device", device, "--patience", "2"]);
+        (output.status.code(), stdout(&output) + &String::from_utf8_lossy(&output.stderr))
+    };
+    let (code, text) = smoke(&reference("device"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("11. handlers are called: yes") && text.contains("next: the whole corpus"), "{text}");
+    let lacking = format!("{} | sed -u 's/\"devices\"/\"lacks\":[\"handlers\"],\"devices\"/'", reference("device"));
+    let (code, text) = smoke(&lacking);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("11. handlers are called: left out") && text.contains("lacks `handlers`"), "{text}");
+    let check = |device: &str, wanted: i32, words: &[&str]| {
+        let (code, text) = smoke(device);
+        assert_eq!(code, Some(wanted), "{device}: {text}");
+        for words in words {
+            assert!(text.contains(words), "{device}: no `{words}` in {text}");
+        }
+    };
+    let no = "1. it introduces itself: no";
+    check("sleep 60", 3, &[no, "hang: no answer within 2 s", "next: answer `hello`"]);
+    check("read l; echo nonsense; cat >/dev/null", 3, &[no, "malformed message: not a JSON text"]);
+    check(&format!("{HELLO}; cat >/dev/null"), 3, &[no, "it was asked for contract `device`"]);
+    let ours = reference("device");
+    check(&format!("{{ sed -u 3q; sleep 60; }} | {ours}"), 3, &["2. a room is created and entered: no", "hang:"]);
+    check(&format!("sed -u 6q | {ours}"), 3, &["2. a room is created and entered: no", "crash:"]);
+    check(
+        &format!("{ours} --mutant nothing-is-repeated"),
+        1,
+        &[
+            "8. a device that was away rings when it is back: yes",
+            "9. what was not answered is sent again, and counts once: no",
+        ],
+    );
+}
+
 /// A client library behind the conversation.
 fn conform_device(device: &str, arguments: &[&str]) -> Output {
     convoke(&[&["conform", "--device", device], arguments].concat())
@@ -343,6 +380,81 @@ fn each_device_may_have_another_library() {
     let nobody = format!("nobody.phone={}", reference("device"));
     let output = conform_device(&nobody, &["scenarios/revoke", "-v"]);
     assert!(stdout(&output).contains("none of its devices with a library is nobody.phone"), "{}", stdout(&output));
+}
+
+/// A server and a library behind the conversation, in one run.
+fn conform_both(server: &str, device: &str, arguments: &[&str]) -> Output {
+    convoke(&[&["conform", "--server", server, "--device", device], arguments].concat())
+}
+
+#[test]
+fn a_server_and_a_library_of_others_play_together() {
+    let folders = ["scenarios/answer", "scenarios/client", "scenarios/sessions"];
+    let here = outcomes(&convoke(&[&["run", "--ci", "--format", "json"], &folders[..]].concat()));
+    let there = conform_both(
+        &reference("full"),
+        &reference("device"),
+        &[&["--format", "json", "--once"], &folders[..]].concat(),
+    );
+    assert_eq!(there.status.code(), Some(0), "{}", stdout(&there));
+    let report: Value = serde_json::from_slice(&there.stdout).expect("a report");
+    assert_eq!(report["implementation"]["contract"], "full + device");
+    assert_eq!(report["scenarios"][0]["played"][0]["server"], true, "{}", report["scenarios"][0]["played"]);
+    let there = outcomes(&there);
+    let same = here.iter().zip(&there).filter(|((_, _, here), (_, verdict, there))| verdict == "pass" && here == there);
+    let same = same.count();
+    assert!(same > 60, "only {same} of {} show the same", here.len());
+    // Contract `core` has our session layer between the two.
+    let output = conform_both(&reference("core"), &reference("device"), &["scenarios/revoke"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+}
+
+#[test]
+fn whose_failure_it_is_is_told() {
+    let check = |server: &str, device: &str, scenario: &str, code: i32, words: &[&str]| {
+        let output = conform_both(server, device, &["--patience", "3", scenario]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        for words in words {
+            assert!(text.contains(words), "no `{words}` in {text}");
+        }
+    };
+    let (server, device) = (reference("full"), reference("device"));
+    let faulty = |of: &str, mutant: &str| format!("{of} --mutant {mutant}");
+    let cancels = "scenarios/cancel/inviter-cancels.yaml";
+    check(
+        &faulty(&server, "cancel-is-lost"),
+        &device,
+        cancels,
+        1,
+        &[
+            "whose failure it is: convoke-reference, cancel-is-lost 0.1.0 as the server",
+            "; convoke-reference 0.1.0 on alice.",
+            " does not",
+            "convoke-reference, cancel-is-lost 0.1.0 plays the server",
+        ],
+    );
+    let twice = "scenarios/client/handler-registered-twice-runs-once.yaml";
+    check(
+        &server,
+        &faulty(&device, "handler-registered-twice-runs-twice"),
+        twice,
+        1,
+        &[
+            "whose failure it is: convoke-reference, handler-registered-twice-runs-twice 0.1.0 on",
+            "convoke-reference 0.1.0 as the server does not",
+        ],
+    );
+    check(
+        &faulty(&server, "cancel-is-lost"),
+        &faulty(&device, "any-end-closes-the-ring"),
+        cancels,
+        1,
+        &["cancel-is-lost 0.1.0 as the server"],
+    );
+    // Who breaks the conversation is named.
+    check(&format!("sed -u 9q | {server}"), &device, cancels, 3, &["convoke-reference 0.1.0 (the server): crash"]);
+    check(&server, &format!("sed -u 9q | {device}"), cancels, 3, &["convoke-reference 0.1.0 (the devices): crash"]);
 }
 
 const LIBRARY: &str = r#"{"type":"hello","schema":1,"contract":"device","name":"zoo","version":"0","devices":"all""#;

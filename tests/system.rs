@@ -145,6 +145,89 @@ fn accounts_play_on_a_service_that_others_use() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn our_library_with_our_server_passes_behind_the_conversation() {
+    let system = format!("'{CONVOKE}' reference --contract system");
+    let scenarios = ["scenarios/cancel", "scenarios/sessions", "--jobs", "8", "--patience", "60"];
+    let output = conform(&system, &[&["--format", "json"], &scenarios[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    assert!(count(&result, "pass") >= 20, "only {} pass", count(&result, "pass"));
+    // The same with a fault of either: one scenario names it.
+    for (mutant, scenario, requirement) in [
+        ("cancel-reaches-one-device", "scenarios/cancel/inviter-cancels.yaml", "CAN-5"),
+        ("nothing-is-resumed", "scenarios/sessions/rings-that-began-and-ended-meanwhile.yaml", "REC-"),
+    ] {
+        let output = conform(&format!("{system} --mutant {mutant}"), &["--attempts", "1", scenario]);
+        assert_eq!(output.status.code(), Some(1), "{mutant}: {}", text(&output));
+        assert!(text(&output).contains(requirement), "{mutant}: {}", text(&output));
+    }
+}
+
+#[test]
+fn faulty_servers_are_found_behind_an_adapter_of_somebody_else() {
+    let adapter = format!("python3 -B '{ADAPTER}' --serve \"'{CONVOKE}' serve --mutant {{mutant}}\"");
+    let mutants = |adapter: &str, more: &[&str]| {
+        let arguments = ["mutants", "--contract", "system", "--adapter", adapter, "--format", "json", "--first-kill"];
+        convoke(&[&arguments, more].concat())
+    };
+    let chosen = ["--mutant", "cancel-is-lost", "--mutant", "batch-is-many-commits", "--mutant", "nothing-is-repeated"];
+    let output = mutants(&adapter, &[&chosen[..], &["scenarios/cancel"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    let of = |name: &str| value["mutants"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
+    assert_eq!(of("cancel-is-lost")["fate"], "killed", "{value:#}");
+    assert_eq!(of("batch-is-many-commits")["fate"], "out of sight");
+    let words = of("nothing-is-repeated")["outOfSight"].as_str().unwrap_or_default().to_owned();
+    assert!(words.contains("the adapter's own"), "{words}");
+    assert_eq!(value["unfit"], serde_json::json!({}));
+    // An adapter that swallows the very event is wrong without any mutant: its scenarios grade nothing.
+    let deaf = format!("{adapter} --fault drop:onInvitationCancelled");
+    let output = mutants(&deaf, &["--mutant", "cancel-is-lost", "scenarios/cancel/inviter-cancels.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("grades nothing: with the faultless server"), "{}", text(&output));
+    // What can't be meant.
+    let output = mutants("./adapter", &["scenarios/cancel"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("write {mutant} where the mutant's name belongs"), "{}", text(&output));
+    let output = convoke(&["mutants", "--contract", "full", "--adapter", "{mutant}", "scenarios/cancel"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+}
+
+#[test]
+fn smoke_tries_an_adapter_step_by_step() {
+    let smoke = |system: &str, patience: &str| convoke(&["smoke", "--system", system, "--patience", patience]);
+    let all = smoke(&adapter(""), "30");
+    assert_eq!(all.status.code(), Some(0), "{}", text(&all));
+    assert!(text(&all).contains("9. a program that died is started again: yes"), "{}", text(&all));
+    assert!(text(&all).contains("next: the whole corpus, with `convoke conform --system"), "{}", text(&all));
+    let deaf = smoke(&adapter("--fault drop:onInvitationCancelled"), "30");
+    assert_eq!(deaf.status.code(), Some(1), "{}", text(&deaf));
+    assert!(text(&deaf).contains("5. it is accepted: yes\n6. it is cancelled: no"), "{}", text(&deaf));
+    let check = |system: &str, words: &[&str]| {
+        let output = smoke(system, "2");
+        assert_eq!(output.status.code(), Some(3), "{system}: {}", text(&output));
+        for words in words {
+            assert!(text(&output).contains(words), "{system}: no `{words}` in {}", text(&output));
+        }
+    };
+    let no = "1. it introduces itself: no";
+    check("sleep 60", &[no, "hang: no answer within 2 s", "section 10", "next: answer `hello`"]);
+    check("echo nonsense; cat >/dev/null", &[no, "malformed message: not a JSON text"]);
+    let core = HELLO.replace("system", "core");
+    check(
+        &format!("read l; echo '{core}'; cat >/dev/null"),
+        &[no, "it was asked for contract `system` and offers `core`"],
+    );
+    check("exit 4", &[no, "it ended, with exit code 4"]);
+    // Answers late, from the fourth line on; and dies in the middle of a run.
+    let ours = format!("'{CONVOKE}' reference --contract system");
+    let room = "2. a room is created and entered: no";
+    check(&format!("{{ sed -u 3q; sleep 60; }} | {ours}"), &[room, "hang:"]);
+    check(&format!("sed -u 6q | {ours}"), &[room, "crash: it ended, with exit code 0"]);
+    check(&format!("{ours} | sed -u 's/\"returned\"/\"answered\"/'"), &[room, "unknown type `answered`"]);
+}
+
 const HELLO: &str = r#"{"type":"hello","schema":1,"contract":"system","name":"zoo","version":"0","capabilities":[]}"#;
 
 /// An adapter that introduces itself, and in its first run does this after `hello`: the run must end with exit code 3 and

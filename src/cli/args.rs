@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[cfg(feature = "net")]
-pub(super) use self::conform::{RealTime, Whom};
+pub(super) use self::conform::{RealTime, Tested};
 #[cfg(feature = "net")]
 pub(super) use self::load::{Arrivals, Connections, Load, Merge};
 use crate::run::shard::Shard;
@@ -201,10 +201,7 @@ pub(super) struct Conform {
     #[command(flatten)]
     pub(super) which: Which,
     #[command(flatten)]
-    pub(super) whom: Whom,
-    /// What a server must give [default: what it offers]
-    #[arg(long, value_enum, value_name = "CONTRACT", requires = "server")]
-    pub(super) contract: Option<ContractName>,
+    pub(super) tested: Tested,
     /// What is asked of it: strict, documented-only, or a YAML file that names what it decides otherwise
     #[arg(long, value_name = "PROFILE", default_value = "strict")]
     pub(super) profile: String,
@@ -233,9 +230,10 @@ pub(super) struct Conform {
     /// Begin nothing more after the first scenario that does not end well
     #[arg(long)]
     pub(super) fail_fast: bool,
-    /// How long it may take for one answer, in real time
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(super) patience: std::time::Duration,
+    /// How often a scenario that fails in real time is run before it counts as failed: what passes now and then is flaky, and
+    /// told
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub(super) attempts: NonZeroU32,
     /// Run each scenario once only, and don't look whether it is deterministic
     #[arg(long)]
     pub(super) once: bool,
@@ -265,24 +263,19 @@ pub(super) struct Conform {
     #[arg(long, short)]
     pub(super) verbose: bool,
     #[command(flatten)]
-    pub(super) real_time: RealTime,
-    #[command(flatten)]
     pub(super) reports: Reports,
 }
 
 /// An implementation to try out.
 #[cfg(feature = "net")]
 #[derive(Args, Debug)]
+#[command(
+    after_help = "It stops at the first step that does not work. What an implementation has to say and to whom is in \
+    docs/IMPLEMENTATIONS.md. Exit codes: 0 all steps work; 1 one does not; 2 wrong usage; 3 the conversation was broken."
+)]
 pub(super) struct Smoke {
-    /// The command that starts the implementation, as a shell takes it; it talks on standard input and output
-    #[arg(long, value_name = "COMMAND")]
-    pub(super) server: String,
-    /// What it must give [default: what it offers]
-    #[arg(long, value_enum, value_name = "CONTRACT")]
-    pub(super) contract: Option<ContractName>,
-    /// How long it may take for one answer, in real time
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(super) patience: std::time::Duration,
+    #[command(flatten)]
+    pub(super) tested: Tested,
 }
 
 #[cfg(feature = "net")]

@@ -5,7 +5,7 @@ mod system;
 
 use std::fmt::Write as _;
 
-use self::party::{Party, arguments_of};
+pub(super) use self::party::{Party, Runs, arguments_of};
 use super::args::{BasisFilter, Conform, LevelFilter, ReportFormat};
 use super::clock::stopwatch;
 use super::output::Output;
@@ -56,7 +56,8 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     let mut known = arguments.known_failures.as_deref().map(KnownFailures::read).transpose()?;
     let choice = Choice::of(arguments)?;
     end_with_us()?;
-    let subject = Party::find(arguments, profile, output)?;
+    let runs = Runs { twice: !arguments.once, attempts: arguments.attempts.get() };
+    let subject = Party::find(&arguments.tested, runs, profile, output)?;
     let recipe = recipe(arguments, &targets, &subject)?;
     let wanted = |scenario: &Scenario| choice.takes(scenario);
     let jobs = arguments.jobs.map_or_else(|| subject.jobs(), usize::from);
@@ -215,7 +216,7 @@ fn about(subject: &Party, recipe: &Recipe, corpus: Corpus) -> About {
     About {
         command: "conform",
         corpus,
-        implementation: Implementation { name, version, contract: Some(contract.to_owned()) },
+        implementation: Implementation { name, version, contract: Some(contract) },
         profile: result::Profile::from(subject.profile()),
         worlds: vec![subject.world()],
         seed: recipe.seed,
@@ -229,7 +230,7 @@ fn repeat(arguments: &Conform, outcome: &Outcome, recipe: &Recipe) -> String {
     let combination = recipe.combination.to_string();
     let file = outcome.path.strip_suffix(&combination).filter(|_| !combination.is_empty());
     let file = file.map_or(outcome.path.as_str(), |file| file.trim_end_matches('/'));
-    let (whom, file) = (arguments_of(arguments), terminal::shell_word(file));
+    let (whom, file) = (arguments_of(&arguments.tested), terminal::shell_word(file));
     let mut repeat = format!("convoke conform {whom} {file} --seed {}", outcome.seed);
     repeat.push_str(&recipe.combination.arguments());
     if arguments.profile != "strict" {

@@ -241,7 +241,19 @@ struct CloseFields {
 pub(super) fn hello_answer(line: &str) -> Result<HelloAnswer, Fault> {
     let malformed = |error: DecodeError| malformed("2.1", &error, line);
     let fields = typed(line, "hello").map_err(malformed)?;
+    gives(&fields, &["core", "full"], "2.1", line)?;
     codec::strictly(&fields, "").map_err(malformed)
+}
+
+/// Whoever gives another contract is told that, and not which of its fields are unknown here.
+pub(super) fn gives(fields: &Value, wanted: &[&str], section: &'static str, line: &str) -> Result<(), Fault> {
+    let known = ["core", "full", "device", "system"];
+    let given = fields.get("contract").and_then(Value::as_str).unwrap_or_default();
+    if wanted.contains(&given) || !known.contains(&given) {
+        return Ok(());
+    }
+    let reason = format!("it was asked for contract `{}` and offers `{given}`", wanted.join("` or `"));
+    Err(Fault::new(FaultKind::Offer, section, reason).with_said(&redacted(line)))
 }
 
 /// Reads the answer to everything else.

@@ -233,7 +233,7 @@ pub struct ScenarioResult {
     pub wall_seconds: f64,
     /// The command that repeats it.
     pub repeat: String,
-    /// Which implementation played which devices, where it was not the reference.
+    /// Which implementation played which devices, and the server beside them, where it was not the reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub played: Vec<PlayedResult>,
     /// Sequence diagrams of what the findings are about; of an implementation that is well there are none.
@@ -244,7 +244,7 @@ pub struct ScenarioResult {
     pub sequences: Vec<Sequence>,
 }
 
-/// An implementation that played devices.
+/// An implementation that played devices, or the server beside them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlayedResult {
@@ -252,6 +252,9 @@ pub struct PlayedResult {
     pub implementation: String,
     /// The devices, as the scenario names them.
     pub devices: Vec<String>,
+    /// Whether it played the server.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub server: bool,
 }
 
 /// Something that should not be so.
@@ -368,6 +371,10 @@ impl RunResult {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("a result has string keys") + "\n"
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The JSON Schema of a result, in the dialect 2020-12.

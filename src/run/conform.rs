@@ -29,6 +29,9 @@ const OF_THE_SESSION_LAYER: [&str; 7] = ["DEV-5", "DEV-9", "IDM-1", "IDM-2", "ID
 /// What is shown by a crash of the server alone.
 const OF_A_CRASH: [&str; 2] = ["REC-4", "REC-5"];
 
+/// What tells that two runs which should be the same are not.
+pub(super) const DETERMINISM: &str = "determinism";
+
 /// An implementation under test.
 pub struct Subject {
     /// How it is reached.
@@ -51,18 +54,32 @@ impl Subject {
         includes_server && !is_ours && !is_lost
     }
 
+    /// As reports name it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.introduced.name, self.introduced.version)
+    }
+
     /// Why this plan can't be played with it, if it can't.
     fn out_of_reach(&self, plan: &Plan) -> Option<(String, Place)> {
-        let contract = self.introduced.contract;
-        let crash = plan.steps.iter().find(|step| matches!(step.action, Action::CrashServer { .. }));
-        if let (Storage::None, Some(crash)) = (self.introduced.storage, crash) {
-            let words = "the server crashes, and the implementation keeps nothing (`storage`: `none`)";
-            return Some((words.to_owned(), crash.place));
+        if let Some(reason) = self.crashes(plan) {
+            return Some(reason);
         }
+        let contract = self.introduced.contract;
         let claims: Vec<&str> = plan.covers.iter().map(|claim| &*claim.requirement.0).collect();
         if !claims.is_empty() && !claims.iter().any(|claim| self.can_show(claim)) {
             let words = format!("contract `{contract}` can't show what it claims: {}", claims.join(", "));
             return Some((words, plan.covers[0].place));
+        }
+        None
+    }
+
+    /// Why it can't be crashed, if the plan does so.
+    pub(super) fn crashes(&self, plan: &Plan) -> Option<(String, Place)> {
+        let crash = plan.steps.iter().find(|step| matches!(step.action, Action::CrashServer { .. }));
+        if let (Storage::None, Some(crash)) = (self.introduced.storage, crash) {
+            let words = "the server crashes, and the implementation keeps nothing (`storage`: `none`)";
+            return Some((words.to_owned(), crash.place));
         }
         None
     }
@@ -152,7 +169,7 @@ pub(super) fn blamed_on_it(mut outcome: Outcome) -> Outcome {
 pub(super) fn not_deterministic(outcome: &mut Outcome, second: &Outcome) {
     if outcome.trace_hash != second.trace_hash {
         let message = parting(outcome.trace.as_deref(), second.trace.as_deref());
-        outcome.findings.insert(0, finding("determinism", message, &[], Place::default()));
+        outcome.findings.insert(0, finding(DETERMINISM, message, &[], Place::default()));
         outcome.verdict = Verdict::Fail;
     }
 }

@@ -1,16 +1,19 @@
 //! One scenario with client libraries of somebody else, under our clock: all its devices, or some, each by a library of its
-//! own. The reference plays the server and whatever is left.
+//! own, and perhaps a server of somebody else beside them. The reference plays whatever is left.
 //!
-//! It is judged as every run is, by the author's expectations and the always-checks. The server is right, so whatever is
-//! found is of the libraries; what a scenario claims of the server alone is not put down to them. Every run is made twice.
+//! It is judged as every run is, by the author's expectations and the always-checks. Where the reference plays the server,
+//! whatever is found is of the libraries, and what a scenario claims of the server alone is not put down to them. Where there
+//! are several that may be wrong, each is tried alone with the reference in every other part, which says whose failure it is.
+//! Every run is made twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::conform::{MOMENTS_MAX, applies, blamed_on_it, broke, name_after, not_deterministic};
+use super::conform::{DETERMINISM, MOMENTS_MAX, Subject, applies, blamed_on_it, broke, name_after, not_deterministic};
 use super::profile::Profile;
 use super::{Outcome, Played, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
 use crate::implementation::device::{Crew, LibraryAnswer, Seats, Serves};
+use crate::implementation::{Fault, Seat};
 use crate::plan::{Action, DeviceIndex, DeviceKind, Place, Plan, compile};
 use crate::protocol::requirements;
 use crate::scenario::{Scenario, Selector};
@@ -24,6 +27,8 @@ const PROCESSES_MAX: usize = 64;
 pub struct Libraries {
     /// Who plays whom: of several that fit, the first.
     pub parties: Vec<Party>,
+    /// Who plays the server, if it is not the reference. What is asked of it is asked of all, below.
+    pub server: Option<Subject>,
     /// What is asked of them.
     pub profile: Profile,
     /// Whether every run is made a second time.
@@ -46,6 +51,12 @@ impl Party {
         format!("{name} {version}")
     }
 
+    /// The same, with its part.
+    fn part(&self) -> String {
+        let whom = self.whom.as_ref().map_or("the devices", |whom| whom.text.as_str());
+        format!("{} ({whom})", self.name())
+    }
+
     fn fits(&self, plan: &Plan, device: DeviceIndex) -> bool {
         let Some(wanted) = &self.whom else { return true };
         // A device is named as a selector of it alone.
@@ -60,6 +71,21 @@ impl Party {
             (Some(_), None) => false,
         };
         wanted.user == name.user && is_among && (wanted.device.is_none() || wanted.device == name.device)
+    }
+}
+
+/// Who plays what in a run; the reference plays the rest.
+struct Players {
+    /// Which party plays each device, if one does.
+    roles: BTreeMap<DeviceIndex, usize>,
+    /// Whether the server under test plays it.
+    with_server: bool,
+}
+
+impl Players {
+    /// The devices of a party.
+    fn of(&self, party: usize) -> impl Iterator<Item = DeviceIndex> + '_ {
+        self.roles.iter().filter(move |(_, of)| **of == party).map(|(device, _)| *device)
     }
 }
 
@@ -90,8 +116,8 @@ impl Libraries {
             return Outcome { is_left_out: true, ..Outcome::nothing_yet(target, seed) };
         }
         let plan = recipe.combination.of(&plan).unwrap_or(plan);
-        let roles = self.roles(&plan);
-        if let Some((words, place)) = self.out_of_reach(&plan, &roles) {
+        let players = self.players(&plan);
+        if let Some((words, place)) = self.out_of_reach(&plan, &players.roles) {
             let problem = Some(Problem::Words(words, place));
             return Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, &plan) };
         }
@@ -102,11 +128,11 @@ impl Libraries {
         // What is recorded must be what it always says.
         let records = self.twice && recipe.snapshots == SnapshotMode::Bless;
         let first = Recipe { snapshots: if records { SnapshotMode::Off } else { recipe.snapshots }, ..recipe.clone() };
-        let mut outcome = self.once(target, scenario, seed, &first, &roles);
+        let mut outcome = self.once(target, scenario, seed, &first, &players);
         let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
         if self.twice && can_repeat {
             let again = Recipe { snapshots: SnapshotMode::Off, ..recipe.clone() };
-            let second = self.once(target, scenario, seed, &again, &roles);
+            let second = self.once(target, scenario, seed, &again, &players);
             if second.verdict == Verdict::ImplementationBroke {
                 outcome = second;
             } else {
@@ -114,41 +140,106 @@ impl Libraries {
             }
         }
         if records && outcome.findings.is_empty() {
-            outcome = self.once(target, scenario, seed, &recipe, &roles);
+            outcome = self.once(target, scenario, seed, &recipe, &players);
         }
         self.profile.apply(&mut outcome);
         // What the server did right is not the libraries' doing.
-        let binds_devices = |id: &str| requirements::find(id).is_some_and(|found| found.subject.includes_device());
-        outcome.covers.retain(|claim| binds_devices(&claim.0));
-        outcome.played = self.played(&plan, &roles);
+        outcome.covers.retain(|claim| self.can_show(&claim.0));
+        outcome.played = self.played(&plan, &players);
+        if outcome.verdict == Verdict::Fail && outcome.problem.is_none() {
+            let is_other = outcome.findings.iter().any(|finding| finding.check == DETERMINISM);
+            let again = Recipe { snapshots: SnapshotMode::Off, ..recipe };
+            let fails_alone = |alone: &Players| {
+                let once = || self.once(target, scenario, seed, &again, alone);
+                let mut first = once();
+                self.profile.apply(&mut first);
+                !first.verdict.is_well() || (is_other && first.trace_hash != once().trace_hash)
+            };
+            let words = self.blame(&plan, &players, fails_alone);
+            outcome.problem = words.map(|words| Problem::Words(words, Place::default()));
+        }
         if outcome.verdict.is_well() && !keeps_traces {
             outcome.trace = None;
         }
         outcome
     }
 
+    /// Whether what is tested can show this requirement.
+    fn can_show(&self, requirement: &str) -> bool {
+        let binds_devices = || requirements::find(requirement).is_some_and(|found| found.subject.includes_device());
+        self.server.as_ref().is_some_and(|server| server.can_show(requirement)) || binds_devices()
+    }
+
     /// Which party plays each device, if one does.
-    fn roles(&self, plan: &Plan) -> BTreeMap<DeviceIndex, usize> {
+    fn players(&self, plan: &Plan) -> Players {
         let libraries = plan.device_indices().filter(|device| plan.device(*device).kind == DeviceKind::Sdk);
         let role =
             |device: DeviceIndex| Some((device, self.parties.iter().position(|party| party.fits(plan, device))?));
-        libraries.filter_map(role).collect()
+        Players { roles: libraries.filter_map(role).collect(), with_server: self.server.is_some() }
     }
 
     /// Who played whom, for reports.
-    fn played(&self, plan: &Plan, roles: &BTreeMap<DeviceIndex, usize>) -> Vec<Played> {
-        let by = |party: usize| {
-            let devices = roles.iter().filter(|(_, of)| **of == party).map(|(device, _)| *device);
-            Played {
-                implementation: self.parties[party].name(),
-                devices: devices.map(|device| plan.device(device).name.clone()).collect(),
-            }
+    fn played(&self, plan: &Plan, players: &Players) -> Vec<Played> {
+        let server = self.server.iter().map(|server| Played {
+            implementation: server.name(),
+            devices: Vec::new(),
+            server: true,
+        });
+        let by = |party: usize| Played {
+            implementation: self.parties[party].name(),
+            devices: players.of(party).map(|device| plan.device(device).name.clone()).collect(),
+            server: false,
         };
-        (0..self.parties.len()).map(by).filter(|played| !played.devices.is_empty()).collect()
+        server.chain((0..self.parties.len()).map(by).filter(|played| !played.devices.is_empty())).collect()
+    }
+
+    /// Whose failure it is, where several may be wrong: who fails alone, with the reference in every other part.
+    fn blame(&self, plan: &Plan, players: &Players, fails_alone: impl Fn(&Players) -> bool) -> Option<String> {
+        let server = self.server.iter().map(|server| {
+            (format!("{} as the server", server.name()), Players { roles: BTreeMap::new(), with_server: true })
+        });
+        let plays = (0..self.parties.len()).filter(|party| players.of(*party).next().is_some());
+        let libraries = plays.map(|party| {
+            let roles = players.of(party).map(|device| (device, party)).collect();
+            (self.plays(plan, players, party), Players { roles, with_server: false })
+        });
+        let all: Vec<(String, Players)> = server.chain(libraries).collect();
+        if all.len() < 2 {
+            return None;
+        }
+        let (wrong, right): (Vec<_>, Vec<_>) = all.iter().partition(|(_, alone)| fails_alone(alone));
+        let names = |of: &[&(String, Players)]| of.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("; ");
+        let alone = "alone, with the reference in every other part";
+        Some(match (wrong.is_empty(), right.is_empty()) {
+            (true, _) => format!("nobody fails {alone}: it takes them together"),
+            (false, true) => format!("each of them fails {alone}"),
+            (false, false) => {
+                format!("whose failure it is: {} ({alone}, it fails); {} does not", names(&wrong), names(&right))
+            }
+        })
+    }
+
+    /// A party, and what it plays.
+    fn plays(&self, plan: &Plan, players: &Players, party: usize) -> String {
+        const NAMED_MAX: usize = 4;
+        let names: Vec<&str> = players.of(party).map(|device| &*plan.device(device).name).collect();
+        let more = names.len().saturating_sub(NAMED_MAX);
+        let named = names[..names.len() - more].join(", ");
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{} on {named}{rest}", self.parties[party].name())
     }
 
     fn out_of_reach(&self, plan: &Plan, roles: &BTreeMap<DeviceIndex, usize>) -> Option<Reason> {
-        if roles.is_empty() {
+        if let Some(server) = &self.server {
+            if let Some(reason) = server.crashes(plan) {
+                return Some(reason);
+            }
+            let claims: Vec<&str> = plan.covers.iter().map(|claim| &*claim.requirement.0).collect();
+            if !claims.is_empty() && !claims.iter().any(|claim| self.can_show(claim)) {
+                let words = format!("contract `{}` can't show what it claims", server.introduced.contract);
+                return Some((format!("{words}: {}", claims.join(", ")), plan.covers[0].place));
+            }
+        } else if roles.is_empty() {
             let named = self.parties.iter().filter_map(|party| Some(party.whom.as_ref()?.text.as_str()));
             let named = named.collect::<Vec<_>>().join(", ");
             let words = match plan.devices.iter().any(|device| device.kind == DeviceKind::Sdk) {
@@ -196,31 +287,46 @@ impl Libraries {
         busy().or_else(setup).or_else(steps)
     }
 
-    fn once(
-        &self,
-        target: &Target,
-        scenario: &Scenario,
-        seed: Seed,
-        recipe: &Recipe,
-        roles: &BTreeMap<DeviceIndex, usize>,
-    ) -> Outcome {
+    fn once(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe, players: &Players) -> Outcome {
         let seats: Vec<Arc<Seats>> =
             self.parties.iter().map(|party| Arc::new(Seats::new(party.crew.clone(), seed.0))).collect();
-        let given = roles.iter().map(|(device, party)| (*device, seats[*party].clone())).collect();
-        let outcome = run_as(target, scenario, seed, recipe, &cast::Libraries { seats: given });
+        let given = players.roles.iter().map(|(device, party)| (*device, seats[*party].clone())).collect();
+        let server = self.server.as_ref().filter(|_| players.with_server);
+        let server_seat = server.map(|server| Arc::new(Seat::new(server.talks.clone(), seed.0)));
+        let foreign = server_seat.clone().map(|seat| cast::Foreign { seat });
+        let cast = cast::Libraries { seats: given, server: foreign };
+        let outcome = run_as(target, scenario, seed, recipe, &cast);
         // Every process takes its leave, also when another one has broken the conversation.
-        let ends: Vec<_> = seats.iter().map(|seats| seats.end()).collect();
-        match ends.into_iter().find_map(Result::err) {
-            Some(fault) => broke(outcome, &fault),
-            None => blamed_on_it(outcome),
-        }
+        let server_ends =
+            server.zip(server_seat).map(|(server, seat)| (format!("{} (the server)", server.name()), seat.end()));
+        let ends: Vec<(String, Result<(), Fault>)> = server_ends
+            .into_iter()
+            .chain(self.parties.iter().zip(&seats).map(|(party, seats)| (party.part(), seats.end())))
+            .collect();
+        let is_one = ends.len() == 1;
+        let faults = ends.into_iter().filter_map(|(name, end)| Some((name, end.err()?)));
+        let broken: Vec<Outcome> = faults
+            .map(|(name, fault)| {
+                let mut broken = broke(outcome.clone(), &fault);
+                for finding in broken.findings.iter_mut().filter(|_| !is_one) {
+                    finding.message = format!("{name}: {}", finding.message);
+                }
+                broken
+            })
+            .collect();
+        let all = broken.into_iter().reduce(|mut first, other| {
+            first.findings.extend(other.findings);
+            first
+        });
+        all.unwrap_or_else(|| blamed_on_it(outcome))
     }
 
     /// Says `stop` to every process that is kept.
     ///
     /// # Errors
     /// The first that did not go as it should.
-    pub fn close(&self) -> Result<(), crate::implementation::Fault> {
-        self.parties.iter().map(|party| party.crew.close()).fold(Ok(()), Result::and)
+    pub fn close(&self) -> Result<(), Fault> {
+        let server = self.server.as_ref().map_or(Ok(()), |server| server.talks.close());
+        self.parties.iter().map(|party| party.crew.close()).fold(server, Result::and)
     }
 }

@@ -1,37 +1,54 @@
 //! Whom `convoke conform` tests, and what concerns real time alone.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Whom to test: one of these.
+use super::{ContractName, seconds};
+
+/// An implementation of somebody else, and how it is reached.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
+pub(in crate::cli) struct Tested {
+    #[command(flatten)]
+    pub(in crate::cli) whom: Whom,
+    /// What a server must give [default: what it offers]
+    #[arg(long, value_enum, value_name = "CONTRACT", requires = "server")]
+    pub(in crate::cli) contract: Option<ContractName>,
+    /// How long it may take for one answer, in real time
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(in crate::cli) patience: std::time::Duration,
+    #[command(flatten)]
+    pub(in crate::cli) real_time: RealTime,
+}
+
+/// Whom to test: one of these, or a server with devices.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
 pub(in crate::cli) struct Whom {
     /// The command that starts a server, or the logic of one, as a shell takes it; it talks on standard input and output
     /// (contracts core and full)
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) server: Option<String>,
     /// The command that starts a client library (contract device), which plays all devices, or those that stand before
-    /// `=`, such as alice.phone or crowd[1..3]; may be given more than once, and the reference plays whom nobody plays. A
-    /// command that sets a variable begins with `env`
+    /// `=`, such as alice.phone or crowd[1..3]; may be given more than once, and beside --server, and the reference plays whom
+    /// nobody plays. A command that sets a variable begins with `env`
     #[arg(long, value_name = "[WHOM=]COMMAND")]
     pub(in crate::cli) device: Vec<String>,
     /// The command that starts an adapter over an SDK with its server, in real time and seen at its API alone; it talks on
     /// standard input and output (contract system)
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["server", "device", "listen", "attach", "url"])]
     pub(in crate::cli) system: Option<String>,
     /// Wait at this address until an adapter of contract system dials in over a WebSocket: a browser, a phone, a program in a
     /// debugger. It dials in once and serves one run after another, or dials in again for each
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["server", "device", "attach", "url"])]
     pub(in crate::cli) listen: Option<SocketAddr>,
     /// Connect to an adapter of contract system that listens at this WebSocket: ws://HOST:PORT/PATH
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["server", "device", "url"])]
     pub(in crate::cli) attach: Option<String>,
     /// The running server at this address, which speaks the protocol (contract full): ws://HOST:PORT/PATH, or wss://
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["server", "device"])]
     pub(in crate::cli) url: Option<String>,
 }
 
@@ -59,7 +76,4 @@ pub(in crate::cli) struct RealTime {
     /// What the ids of all rooms begin with [default: a name that no other run has, where accounts are shared]
     #[arg(long, value_name = "PREFIX", conflicts_with_all = ["server", "device"])]
     pub(in crate::cli) prefix: Option<String>,
-    /// How often a scenario that fails is run before it counts as failed: what passes now and then is flaky, and told
-    #[arg(long, value_name = "N", default_value = "3")]
-    pub(in crate::cli) attempts: NonZeroU32,
 }

@@ -1,7 +1,7 @@
 //! Whom `convoke conform` tests: what is common to all that can be tested.
 
 use super::super::Failure;
-use super::super::args::{Conform, ContractName};
+use super::super::args::{ContractName, Tested};
 use super::super::libraries;
 use super::super::output::Output;
 use super::super::run::LIVE_JOBS;
@@ -21,10 +21,10 @@ use crate::seed::Seed;
 use crate::world;
 
 /// Somebody else's implementation.
-pub(super) enum Party {
+pub(in crate::cli) enum Party {
     /// A server under our clock.
     Server(Subject),
-    /// Client libraries under our clock.
+    /// Client libraries under our clock, and perhaps a server.
     Libraries(Libraries),
     /// An SDK with its server, in real time.
     System(Box<SystemSubject>),
@@ -32,12 +32,26 @@ pub(super) enum Party {
     Url(Box<Elsewhere>),
 }
 
+/// How often runs are made.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Runs {
+    /// Whether each is made a second time, where the clock is ours.
+    pub(in crate::cli) twice: bool,
+    /// How often, in real time, where the first one fails.
+    pub(in crate::cli) attempts: u32,
+}
+
 impl Party {
     /// Reaches whoever is named, and asks who it is.
-    pub(super) fn find(arguments: &Conform, profile: Profile, output: &mut Output) -> Result<Self, Failure> {
-        let chosen = &arguments.whom;
+    pub(in crate::cli) fn find(
+        tested: &Tested,
+        runs: Runs,
+        profile: Profile,
+        output: &mut Output,
+    ) -> Result<Self, Failure> {
+        let chosen = &tested.whom;
         if let Some(url) = &chosen.url {
-            return Ok(Self::Url(Box::new(system::elsewhere(arguments, url, profile)?)));
+            return Ok(Self::Url(Box::new(system::elsewhere(tested, url, profile, runs.attempts)?)));
         }
         let reach = match (&chosen.system, &chosen.attach, chosen.listen) {
             (Some(command), ..) => Some(Reach::Command(command.clone())),
@@ -51,19 +65,16 @@ impl Party {
             (None, None, None) => None,
         };
         if let Some(reach) = reach {
-            return Ok(Self::System(Box::new(system::subject(arguments, reach, profile)?)));
+            return Ok(Self::System(Box::new(system::subject(tested, reach, profile, runs.attempts)?)));
         }
-        let Some(command) = &chosen.server else {
-            return Ok(Self::Libraries(libraries::find(arguments, profile)?));
-        };
-        let spec = ProcessSpec { command: command.clone(), patience: arguments.patience };
-        let contract = arguments.contract.map(Contract::from);
-        let (talks, introduced) = Talks::introduce(spec, contract, &world::bare_service_config())
-            .map_err(|fault| Failure::Broken(format!("the implementation does not introduce itself: {fault}")))?;
-        Ok(Self::Server(Subject { talks: talks.into(), introduced, profile, twice: !arguments.once }))
+        let server = chosen.server.as_ref().map(|command| server(tested, command, runs, profile.clone()));
+        match server.transpose()? {
+            Some(server) if chosen.device.is_empty() => Ok(Self::Server(server)),
+            server => Ok(Self::Libraries(libraries::find(tested, server, runs.twice, profile)?)),
+        }
     }
 
-    pub(super) fn play(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
+    pub(in crate::cli) fn play(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
         match self {
             Self::Server(subject) => subject.conform(target, scenario, seed, recipe),
             Self::Libraries(libraries) => libraries.conform(target, scenario, seed, recipe),
@@ -72,7 +83,7 @@ impl Party {
         }
     }
 
-    pub(super) fn close(&self) -> Result<(), Fault> {
+    pub(in crate::cli) fn close(&self) -> Result<(), Fault> {
         match self {
             Self::Server(subject) => subject.talks.close(),
             Self::Libraries(libraries) => libraries.close(),
@@ -81,7 +92,7 @@ impl Party {
         }
     }
 
-    pub(super) fn profile(&self) -> &Profile {
+    pub(in crate::cli) fn profile(&self) -> &Profile {
         match self {
             Self::Server(subject) => &subject.profile,
             Self::Libraries(libraries) => &libraries.profile,
@@ -91,11 +102,11 @@ impl Party {
     }
 
     /// Its name, its version, and its contract.
-    pub(super) fn identity(&self) -> (String, Option<String>, &'static str) {
+    pub(in crate::cli) fn identity(&self) -> (String, Option<String>, String) {
         match self {
             Self::Server(subject) => {
                 let introduced = &subject.introduced;
-                (introduced.name.clone(), Some(introduced.version.clone()), introduced.contract.name())
+                (introduced.name.clone(), Some(introduced.version.clone()), introduced.contract.name().to_owned())
             }
             Self::Libraries(libraries) => {
                 let (name, version, contract) = libraries::identity(libraries);
@@ -103,14 +114,14 @@ impl Party {
             }
             Self::System(subject) => {
                 let introduced = &subject.introduced;
-                (introduced.name.clone(), Some(introduced.version.clone()), SYSTEM)
+                (introduced.name.clone(), Some(introduced.version.clone()), SYSTEM.to_owned())
             }
-            Self::Url(subject) => (subject.url(), None, Contract::Full.name()),
+            Self::Url(subject) => (subject.url(), None, Contract::Full.name().to_owned()),
         }
     }
 
     /// Who it is, in a line for people.
-    pub(super) fn introduction(&self) -> String {
+    pub(in crate::cli) fn introduction(&self) -> String {
         match self {
             Self::Server(subject) => introduction(&subject.introduced),
             Self::Libraries(libraries) => libraries::introduction(libraries),
@@ -131,7 +142,7 @@ impl Party {
         }
     }
 
-    pub(super) fn world(&self) -> WorldName {
+    pub(in crate::cli) fn world(&self) -> WorldName {
         match self {
             Self::Server(_) | Self::Libraries(_) => WorldName::Sim,
             Self::System(_) | Self::Url(_) => WorldName::Live,
@@ -139,7 +150,7 @@ impl Party {
     }
 
     /// How many runs go on at once, unless told: where time is real, a run mostly waits.
-    pub(super) fn jobs(&self) -> usize {
+    pub(in crate::cli) fn jobs(&self) -> usize {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         match self {
             Self::Server(_) | Self::Libraries(_) => processors,
@@ -154,9 +165,18 @@ impl Party {
     }
 }
 
+/// Asks a server who it is.
+fn server(tested: &Tested, command: &str, runs: Runs, profile: Profile) -> Result<Subject, Failure> {
+    let spec = ProcessSpec { command: command.to_owned(), patience: tested.patience };
+    let contract = tested.contract.map(Contract::from);
+    let (talks, introduced) = Talks::introduce(spec, contract, &world::bare_service_config())
+        .map_err(|fault| Failure::Broken(format!("the implementation does not introduce itself: {fault}")))?;
+    Ok(Subject { talks: talks.into(), introduced, profile, twice: runs.twice })
+}
+
 /// The arguments that name the same implementation again.
-pub(super) fn arguments_of(arguments: &Conform) -> String {
-    let chosen = &arguments.whom;
+pub(in crate::cli) fn arguments_of(tested: &Tested) -> String {
+    let chosen = &tested.whom;
     let listen = chosen.listen.map(|address| address.to_string());
     let named = [
         ("--server", &chosen.server),
@@ -170,14 +190,15 @@ pub(super) fn arguments_of(arguments: &Conform) -> String {
         .filter_map(|(name, value)| Some(format!("{name} {}", shell_word(value.as_deref()?))))
         .collect();
     words.extend(chosen.device.iter().map(|command| format!("--device {}", shell_word(command))));
-    let real_time = &arguments.real_time;
+    let real_time = &tested.real_time;
     let files = [
         ("--accounts", real_time.accounts.as_ref().map(|path| path.display().to_string())),
         ("--account-command", real_time.account_command.clone()),
         ("--sdk-app-id", real_time.sdk_app_id.map(|id| id.to_string())),
         ("--secret-file", real_time.secret_file.as_ref().map(|path| path.display().to_string())),
+        ("--prefix", real_time.prefix.clone()),
         ("--scale", real_time.scale.map(|scale| scale.to_string())),
-        ("--contract", arguments.contract.map(ContractName::into_contract_name)),
+        ("--contract", tested.contract.map(ContractName::into_contract_name)),
     ];
     words.extend(files.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", shell_word(&value?)))));
     words.join(" ")

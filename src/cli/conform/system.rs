@@ -1,7 +1,7 @@
 //! `convoke conform --system`: the adapter of an SDK with its server, and who plays the users there.
 
 use super::super::Failure;
-use super::super::args::{Conform, RealTime};
+use super::super::args::{RealTime, Tested};
 use super::super::clock::unix_time;
 use super::super::serve::user_sig_key;
 use crate::run::elsewhere::Elsewhere;
@@ -32,24 +32,27 @@ impl From<AccountError> for Failure {
 }
 
 /// A running server by its URL.
-pub(super) fn elsewhere(arguments: &Conform, url: &str, profile: Profile) -> Result<Elsewhere, Failure> {
-    let real_time = &arguments.real_time;
+pub(super) fn elsewhere(tested: &Tested, url: &str, profile: Profile, attempts: u32) -> Result<Elsewhere, Failure> {
+    let real_time = &tested.real_time;
     let scale = Scale(real_time.scale.map_or(1, std::num::NonZeroU64::get));
     let nonce = format!("{:x}-{:x}-", unix_time().as_millis(), std::process::id());
-    let reached = Elsewhere::reach(url, accounts(real_time)?, profile, scale, real_time.attempts.get(), nonce);
+    let reached = Elsewhere::reach(url, accounts(real_time)?, profile, scale, attempts, nonce);
     reached.map_err(|error| match error {
         DialError::Url { .. } | DialError::Proxy { .. } | DialError::Trust { .. } => Failure::Usage(error.to_string()),
         error => Failure::Broken(error.to_string()),
     })
 }
 
-pub(super) fn subject(arguments: &Conform, reach: Reach, profile: Profile) -> Result<SystemSubject, Failure> {
-    let real_time = &arguments.real_time;
+pub(super) fn subject(
+    tested: &Tested,
+    reach: Reach,
+    profile: Profile,
+    attempts: u32,
+) -> Result<SystemSubject, Failure> {
+    let real_time = &tested.real_time;
     let accounts = accounts(real_time)?;
     let scale = real_time.scale.map(|scale| Scale(scale.get()));
-    let subject =
-        SystemSubject::introduce(reach, accounts, profile, scale, arguments.patience, real_time.attempts.get())?;
-    Ok(subject)
+    Ok(SystemSubject::introduce(reach, accounts, profile, scale, tested.patience, attempts)?)
 }
 
 /// Whoever plays on a service that others use has names that nobody else has.

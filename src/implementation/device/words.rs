@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::fault::Fault;
-use super::super::words::{SCHEMA, below, bounds, error_at, malformed, typed};
+use super::super::words::{SCHEMA, below, bounds, error_at, gives, malformed, typed};
 use crate::protocol::bounds::Bounds;
 use crate::protocol::call::{Call, CallNo, DeviceIdentity};
 use crate::protocol::codec::{self, DecodeError};
@@ -132,6 +132,7 @@ pub enum Serves {
 pub(super) fn hello_answer(line: &str) -> Result<LibraryAnswer, Fault> {
     let malformed = |error: DecodeError| malformed(SECTION, &error, line);
     let fields = typed(line, "hello").map_err(malformed)?;
+    gives(&fields, &[CONTRACT], SECTION, line)?;
     let answer: LibraryAnswer = codec::strictly(&fields, "").map_err(malformed)?;
     // Nobody gets in without a login, and at the end of a run each member lists its room.
     let needed = [OperationName::Login, OperationName::GetInvitationList];

@@ -91,7 +91,7 @@ impl BlackBox<'_> {
             }
             Behind::Library => {
                 let party = Party { whom: None, crew: Arc::new(Crew::introduce(spec)?) };
-                Subject::Library(Libraries { parties: vec![party], profile, twice })
+                Subject::Library(Libraries { parties: vec![party], server: None, profile, twice })
             }
         })
     }

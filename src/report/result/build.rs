@@ -264,5 +264,5 @@ fn snapshot(snapshot: &SnapshotOutcome) -> SnapshotResult {
 
 fn played_of(played: &Played) -> PlayedResult {
     let devices = played.devices.iter().map(|device| device.to_string()).collect();
-    PlayedResult { implementation: played.implementation.clone(), devices }
+    PlayedResult { implementation: played.implementation.clone(), devices, server: played.server }
 }

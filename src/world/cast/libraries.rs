@@ -1,12 +1,13 @@
-//! Client libraries of somebody else play devices.
+//! Client libraries of somebody else play devices, and perhaps a server of somebody else the server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Cast, DeviceNode};
+use super::{Cast, DeviceNode, Foreign, ServerNode};
 use crate::implementation::device::{ForeignDevice, Seats};
 use crate::plan::DeviceIndex;
 use crate::protocol::device::{Device, DeviceConfig};
+use crate::protocol::service::{Service, ServiceConfig};
 use crate::protocol::vocabulary::RoomId;
 
 impl DeviceNode for ForeignDevice {
@@ -15,14 +16,24 @@ impl DeviceNode for ForeignDevice {
     }
 }
 
-/// Each device is played by the library that has a seat for it; the reference plays the others, and the server.
+/// Each device is played by the library that has a seat for it, and the server by whoever is named; the reference plays the
+/// rest.
 #[derive(Clone, Debug)]
 pub struct Libraries {
     /// By device.
     pub seats: BTreeMap<DeviceIndex, Arc<Seats>>,
+    /// Who plays the server, if it is not the reference.
+    pub server: Option<Foreign>,
 }
 
 impl Cast for Libraries {
+    fn server(&self, config: ServiceConfig, life: u64) -> Box<ServerNode> {
+        match &self.server {
+            Some(server) => server.server(config, life),
+            None => Box::new(Service::new(config)),
+        }
+    }
+
     fn device(&self, config: DeviceConfig, device: DeviceIndex, _life: u32) -> Box<dyn DeviceNode> {
         match self.seats.get(&device) {
             // Counted from 1, as everything is that somebody else counts.
