@@ -287,13 +287,15 @@ pub struct Outcome {
     pub trace: Option<Arc<Trace>>,
 }
 
-/// An implementation that played devices.
+/// An implementation that played devices, or the server beside them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Played {
     /// Its name and version.
     pub implementation: String,
     /// The names of the devices.
     pub devices: Vec<Arc<str>>,
+    /// Whether it played the server.
+    pub server: bool,
 }
 
 /// Why there is nothing to judge.
