@@ -199,6 +199,7 @@ impl Bound {
             accounts: accounts.map(|one| (one.user_id, one.user_name, one.avatar_url)).collect(),
             checkpoint_every: journal.is_some().then_some(config.checkpoint_every),
         };
+        let waits_for_disk = journal.is_some();
         let (handle, run) = server(ServerSetup {
             service: config.cast.server(service, 0),
             records,
@@ -210,7 +211,7 @@ impl Bound {
             limits: config.limits.clone(),
             stopping: stopping.clone(),
         });
-        let mut run = tokio::spawn(run);
+        let mut run = if waits_for_disk { on_a_thread_of_its_own(run)? } else { tokio::spawn(run) };
         let shared = Shared { handle, metrics, frame_bytes_max: config.limits.frame_bytes_max };
         if let Some(lines) = lines {
             tokio::spawn(serve_lines(lines, shared.clone(), stopping.clone()));
@@ -246,6 +247,17 @@ impl Bound {
             }
         }
     }
+}
+
+/// Runs what waits for a disk, so that no connection waits with it.
+fn on_a_thread_of_its_own<T: Send + 'static>(
+    run: impl Future<Output = T> + Send + 'static,
+) -> Result<tokio::task::JoinHandle<T>, ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| ServeError::Broken(error.to_string()))?;
+    Ok(tokio::task::spawn_blocking(move || runtime.block_on(run)))
 }
 
 /// How the server's task ended.

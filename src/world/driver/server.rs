@@ -37,11 +37,6 @@ pub trait Journal: Send {
     /// # Errors
     /// When it can't: the server must stop, since nothing behind the records may be said.
     fn append(&mut self, records: &[Arc<Record>]) -> Result<(), JournalError>;
-
-    /// Whether it returns at once, so that no thread is needed to wait for a disk.
-    fn is_instant(&self) -> bool {
-        false
-    }
 }
 
 /// Why records could not be made durable.
@@ -126,6 +121,8 @@ pub struct ServerSetup {
 }
 
 /// Makes a server: a handle for its connections, and the future that runs it until every handle is gone.
+///
+/// The future waits for its journal where it stands, so where that waits for a disk it wants a thread of its own.
 pub fn server(setup: ServerSetup) -> (ServerHandle, impl Future<Output = Result<(), JournalError>> + Send) {
     let (sender, receiver) = mpsc::channel(setup.limits.inputs_max);
     let handle = ServerHandle {
@@ -171,7 +168,7 @@ impl Actor {
         entropy: [u8; 32],
     ) -> Result<(), JournalError> {
         self.service.step(self.clock.now(), ServiceInput::Started { records, entropy }, &mut self.outputs);
-        self.release().await?;
+        self.release()?;
         loop {
             let deadline = self.service.next_deadline();
             self.observer.waits(deadline);
@@ -195,7 +192,7 @@ impl Actor {
                 }
                 () = wake => self.step(ServiceInput::Deadline),
             }
-            self.release().await?;
+            self.release()?;
         }
     }
 
@@ -229,7 +226,7 @@ impl Actor {
     }
 
     /// Makes every record durable, then says what waits behind them.
-    async fn release(&mut self) -> Result<(), JournalError> {
+    fn release(&mut self) -> Result<(), JournalError> {
         loop {
             let records: Vec<Arc<Record>> = self
                 .outputs
@@ -240,25 +237,11 @@ impl Actor {
                 })
                 .collect();
             if !records.is_empty()
-                && let Some(mut journal) = self.journal.take()
+                && let Some(journal) = &mut self.journal
             {
-                let count = records.len();
                 let began = self.clock.now();
-                let result = if journal.is_instant() {
-                    let result = journal.append(&records);
-                    self.journal = Some(journal);
-                    result
-                } else {
-                    let written = tokio::task::spawn_blocking(move || {
-                        let result = journal.append(&records);
-                        (journal, result)
-                    });
-                    let (journal, result) = written.await.map_err(|error| JournalError(error.to_string()))?;
-                    self.journal = Some(journal);
-                    result
-                };
-                result?;
-                self.observer.committed(count, self.clock.now().since(began));
+                journal.append(&records)?;
+                self.observer.committed(records.len(), self.clock.now().since(began));
             }
             for output in std::mem::take(&mut self.outputs) {
                 self.say(output);

@@ -37,10 +37,6 @@ impl Journal for Disk {
         }
         Ok(())
     }
-
-    fn is_instant(&self) -> bool {
-        true
-    }
 }
 
 /// What a world's ends share.
