@@ -139,6 +139,12 @@ impl InvitationCore {
         self.users.contains_key(user)
     }
 
+    /// How many things it knows: accounts, and who is, was or is wanted in which room.
+    pub(super) fn size(&self) -> u64 {
+        let in_rooms: usize = self.rooms.values().map(|room| room.members.len() + room.invitees.len()).sum();
+        (self.users.len() + in_rooms + self.dissolved.len()) as u64
+    }
+
     /// A session begins. The user's account exists.
     pub fn online(&mut self, user: &UserId, device: &DeviceId, slot: SessionSlot) {
         let sessions = &mut self.user_mut(user).sessions;

@@ -104,6 +104,11 @@ impl Devices {
         self.known_mut(place).results.get_or_insert_default()
     }
 
+    /// How many results are kept, over all devices.
+    pub(super) fn kept_results(&self) -> u64 {
+        self.known.iter().flatten().filter_map(|known| known.results.as_deref()).map(KeptResults::len).sum()
+    }
+
     /// When nothing is left that a device may ask for again.
     fn lapse(&self, place: DevicePlace, memory: Duration) -> Option<Instant> {
         self.results(place)?.lapse(memory)

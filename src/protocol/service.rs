@@ -33,7 +33,8 @@ pub struct ServiceConfig {
     pub accounts: Vec<(UserId, Arc<str>, Arc<str>)>,
     /// Whether a login with an unknown id makes an account of it.
     pub open_accounts: bool,
-    /// After how many records a checkpoint bounds the journal.
+    /// After how many records a checkpoint bounds the journal; after as many as the last checkpoint held things where those
+    /// are more, so that checkpoints never take most of what is written.
     pub checkpoint_every: Option<u64>,
 }
 
@@ -202,6 +203,13 @@ pub struct Durable {
     devices: Devices,
 }
 
+impl Durable {
+    /// How many things it holds: writing it down takes the longer, the more they are.
+    fn size(&self) -> u64 {
+        self.core.size() + self.sessions.queued() + self.devices.kept_results()
+    }
+}
+
 /// The server as a node.
 #[derive(Debug)]
 pub struct Service<L = CoreLogic> {
@@ -212,6 +220,8 @@ pub struct Service<L = CoreLogic> {
     connections: BTreeMap<ConnectionNo, Option<SessionSlot>>,
     tokens: Stream,
     records_since_checkpoint: u64,
+    /// How many things the last checkpoint held.
+    checkpoint_size: u64,
     /// Sessions found to have too much unacknowledged, to be ended when the step is over.
     overflowing: Vec<SessionSlot>,
     effects: Effects,
@@ -241,6 +251,7 @@ impl<L: Logic> Service<L> {
             connections: BTreeMap::new(),
             tokens: Stream::from_entropy([0; 32]),
             records_since_checkpoint: 0,
+            checkpoint_size: 0,
             overflowing: Vec::new(),
             effects: Effects::default(),
         }
@@ -300,8 +311,10 @@ impl<L: Logic> Service<L> {
         outputs.push(ServiceOutput::Persist(record.clone()));
         self.carry_out(&record, outputs);
         self.records_since_checkpoint += 1;
-        if self.config.checkpoint_every.is_some_and(|every| self.records_since_checkpoint >= every) {
+        let due = |every: u64| self.records_since_checkpoint >= every.max(self.checkpoint_size);
+        if self.config.checkpoint_every.is_some_and(due) {
             self.records_since_checkpoint = 0;
+            self.checkpoint_size = self.state.size();
             let checkpoint = Record::Checkpoint(Box::new(self.state.clone()));
             outputs.push(ServiceOutput::Persist(Arc::new(checkpoint)));
         }
@@ -702,3 +715,6 @@ impl<L: Logic> Service<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,11 @@ impl Sessions {
         session
     }
 
+    /// How many events wait for an acknowledgement, over all sessions.
+    pub(super) fn queued(&self) -> u64 {
+        self.slots.iter().flatten().map(|session| session.queue.len() as u64).sum()
+    }
+
     /// Every place for a session, taken or not.
     pub(super) fn slots(&self) -> Vec<SessionSlot> {
         (0..self.slots.len()).map(|slot| SessionSlot(u32::try_from(slot).expect("fewer than 2^32 sessions"))).collect()
@@ -275,6 +280,11 @@ impl KeptResults {
         // The oldest lapse first; those that have lapsed are dropped when the next result is kept.
         let lapsed = self.order.iter().take_while(|(at, _)| now.since(*at) > memory).any(|(_, old)| old == id);
         if lapsed { None } else { self.by_id.get(id) }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.by_id.len() as u64
     }
 
     /// When the last of them lapses; none are kept after that.
