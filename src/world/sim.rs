@@ -7,6 +7,8 @@
 
 mod backlog;
 mod clock;
+mod connections;
+mod course;
 mod network;
 mod queue;
 mod raw;
@@ -17,7 +19,8 @@ use std::sync::Arc;
 
 use self::backlog::Backlog;
 use self::clock::Clock;
-use self::network::{Fate, LinkState, Way};
+use self::connections::{Connection, InFlight};
+use self::network::LinkState;
 use self::queue::Queue;
 use self::raw::RawState;
 use super::cast::{Cast, DeviceNode, Reference, ServerNode};
@@ -25,14 +28,13 @@ use super::steps::Triggers;
 use super::{WorldError, device_config, device_entropy, server_entropy, service_config};
 use crate::plan::{Action, DeviceIndex, DeviceKind, Link, Plan};
 use crate::protocol::call::{Call, CallNo, Reply};
-use crate::protocol::codec;
 use crate::protocol::device::{DeviceInput, DeviceOutput};
-use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
+use crate::protocol::message::ConnectionNo;
 use crate::protocol::service::{Record, ServiceInput, ServiceOutput};
 use crate::protocol::vocabulary::Cursor;
 use crate::time::{Duration, Instant};
 use crate::trace::outside::Vantage;
-use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
+use crate::trace::{Moment, Occurrence, Stage, Trace};
 
 /// More things than this at one instant mean that nodes talk in a circle.
 const AT_ONE_INSTANT_MAX: u64 = 50_000_000;
@@ -129,21 +131,6 @@ struct DeviceState {
     clock: Clock,
     /// What the latest page that it read returned; empty before the first.
     cursor: Cursor,
-}
-
-struct Connection {
-    device: DeviceIndex,
-    device_end: bool,
-    server_end: bool,
-}
-
-/// A message between two ends.
-#[derive(Debug)]
-enum InFlight {
-    ToServer(ConnectionNo, ClientMessage),
-    ToDevice(ConnectionNo, ServerMessage),
-    /// The other end has closed: what came before it arrives first.
-    CloseToDevice(ConnectionNo),
 }
 
 /// A device wants to be woken.
@@ -256,128 +243,6 @@ impl<'c> Sim<'c> {
     fn enter_stage(&mut self, stage: Stage) {
         self.stage = stage;
         self.record(Occurrence::Stage(stage));
-    }
-
-    // ---- the parts of a run --------------------------------------------------------------------------------------
-
-    fn whole_course(&mut self) -> Result<(), WorldError> {
-        self.set_up()?;
-        self.body()?;
-        self.epilogue()?;
-        self.final_lists()
-    }
-
-    /// What goes round in a circle shows why in its beginning.
-    fn broken_off(mut self, why: WorldError) -> WorldError {
-        const MOMENTS_KEPT: usize = 20_000;
-        self.moments.truncate(MOMENTS_KEPT);
-        let so_far = Trace { plan: self.plan, vantage: Vantage::Server, moments: self.moments };
-        WorldError::WithoutEnd { why: Box::new(why), so_far: Box::new(so_far) }
-    }
-
-    fn set_up(&mut self) -> Result<(), WorldError> {
-        self.enter_stage(Stage::Setup);
-        self.start_server();
-        for device in self.plan.device_indices() {
-            self.start_device(device);
-        }
-        let plan = self.plan.clone();
-        for phase in &plan.setup {
-            let began = self.moments.len();
-            for setup in phase {
-                match plan.device(setup.device).kind {
-                    DeviceKind::Sdk => self.call(setup.device, setup.call.clone(), None),
-                    DeviceKind::Raw => self.raw_set_up(setup.device, &setup.call),
-                }
-            }
-            self.run_until(Instant::START)?;
-            let refused = self.moments[began..].iter().find_map(|moment| match &moment.what {
-                Occurrence::Returned { device, result: Err(error), .. } => Some((*device, error)),
-                Occurrence::DeviceReceived { device, message: ServerMessage::Refused { error }, .. } => {
-                    Some((*device, error))
-                }
-                Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
-                    response.result.as_ref().err().map(|error| (*device, error))
-                }
-                _ => None,
-            });
-            if let Some((device, error)) = refused {
-                // Each device has one call a phase.
-                let setup = phase.iter().find(|setup| setup.device == device).expect("only a call can be refused");
-                return Err(WorldError::Setup {
-                    place: setup.place,
-                    device: plan.device(device).name.to_string(),
-                    call: setup.call.operation().to_string(),
-                    error: error.to_string(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn body(&mut self) -> Result<(), WorldError> {
-        self.enter_stage(Stage::Body);
-        self.triggers.begin();
-        let end = self.plan.lasts.map_or(Instant::NEVER, |lasts| Instant::START + lasts);
-        self.run_until(end)
-    }
-
-    /// Ends faults, heals links, restarts the server if it is down, and lets every deadline pass. Devices that the author
-    /// took offline or killed stay so.
-    fn epilogue(&mut self) -> Result<(), WorldError> {
-        if let Some(lasts) = self.plan.lasts {
-            self.now = self.now.max(Instant::START + lasts);
-        }
-        self.enter_stage(Stage::Epilogue);
-        self.triggers.end();
-        for index in self.plan.device_indices() {
-            if self.devices[index.index()].link.is_partitioned() {
-                self.change(index, DeviceChange::Healed);
-            }
-            self.change_if_held(index);
-        }
-        if self.server.is_none() {
-            self.start_server();
-        }
-        // Single messages may have been lost for good: only a resume brings what is missing.
-        let attacked: Vec<bool> = self.models.iter().map(Link::is_attacked).collect();
-        for model in &mut self.models {
-            *model = Link { latency: model.latency, ..Link::default() };
-        }
-        for index in self.plan.device_indices() {
-            let device = &self.devices[index.index()];
-            if attacked[device.link.model as usize]
-                && let Some(connection) = device.connection
-            {
-                self.break_connection(connection, true, true);
-            }
-        }
-        self.run_until(Instant::NEVER)
-    }
-
-    /// Lets each member device list its room, page by page.
-    fn final_lists(&mut self) -> Result<(), WorldError> {
-        self.enter_stage(Stage::FinalLists);
-        for index in self.plan.device_indices() {
-            let Some(node) = &self.devices[index.index()].node else { continue };
-            let Some(room_id) = node.room().cloned() else { continue };
-            let call = Call::GetInvitationList { room_id, cursor: Cursor::from(""), count: 0.0 };
-            self.call(index, Arc::new(call), None);
-        }
-        self.run_until(Instant::NEVER)
-    }
-
-    /// A member device that has read a page of the final lists reads the next.
-    fn read_on(&mut self, device: DeviceIndex, reply: &Reply) {
-        let Reply::List(page) = reply else { return };
-        if page.cursor.as_str().is_empty() {
-            return;
-        }
-        let Some(room_id) = self.devices[device.index()].node.as_ref().and_then(|node| node.room().cloned()) else {
-            return;
-        };
-        let call = Call::GetInvitationList { room_id, cursor: page.cursor.clone(), count: 0.0 };
-        self.call(device, Arc::new(call), None);
     }
 
     /// Lets everything happen that is due by `end`.
@@ -638,233 +503,6 @@ impl<'c> Sim<'c> {
         self.triggers.called(device, call, content.operation());
         self.record(Occurrence::Called { device, call, content: content.clone(), step });
         self.step_device(device, DeviceInput::Call { call, content });
-    }
-
-    // ---- connections ---------------------------------------------------------------------------------------------
-
-    fn connection(&self, connection: ConnectionNo) -> &Connection {
-        &self.connections[connection.0 as usize - 1]
-    }
-
-    fn connection_mut(&mut self, connection: ConnectionNo) -> &mut Connection {
-        &mut self.connections[connection.0 as usize - 1]
-    }
-
-    fn try_to_connect(&mut self, index: DeviceIndex) {
-        let device = &mut self.devices[index.index()];
-        if !device.connecting || !device.link.is_open() || self.server.is_none() {
-            return;
-        }
-        let model = &self.models[device.link.model as usize];
-        let latency = if self.stage == Stage::Setup {
-            Duration::ZERO
-        } else {
-            device.link.latency(model, self.plan.seed, index.0)
-        };
-        self.queue.push(self.now + latency, Happening::Connected(index));
-    }
-
-    fn connected(&mut self, index: DeviceIndex) {
-        let device = &mut self.devices[index.index()];
-        // The way may have closed again, or a second attempt was under way; what waits tries again when it opens.
-        if !device.connecting || !device.link.is_open() || self.server.is_none() || device.connection.is_some() {
-            return;
-        }
-        device.connecting = false;
-        device.link.forget_order();
-        device.waiting = None;
-        self.connections.push(Connection { device: index, device_end: true, server_end: true });
-        let connection = ConnectionNo(u32::try_from(self.connections.len()).expect("fewer than 2^32 connections"));
-        device.connection = Some(connection);
-        self.record(Occurrence::Connected { device: index, connection });
-        self.step_server(ServiceInput::Opened { connection });
-        match self.plan.device(index).kind {
-            DeviceKind::Sdk => self.step_device(index, DeviceInput::Connected),
-            DeviceKind::Raw => self.raw_log_in(index),
-        }
-    }
-
-    /// The ends that are named notice that the connection is gone; what is under way to them is lost.
-    fn break_connection(&mut self, connection: ConnectionNo, device_notices: bool, server_notices: bool) {
-        let device = self.connection(connection).device;
-        if server_notices && self.connection(connection).server_end {
-            self.connection_mut(connection).server_end = false;
-            if self.server.is_some() {
-                self.record(Occurrence::ServerLost { device, connection });
-                self.step_server(ServiceInput::Closed { connection });
-            }
-        }
-        if device_notices && self.connection(connection).device_end {
-            self.connection_mut(connection).device_end = false;
-            if self.devices[device.index()].connection == Some(connection) {
-                self.devices[device.index()].connection = None;
-            }
-            self.record(Occurrence::DeviceLost { device, connection });
-            self.step_device(device, DeviceInput::Disconnected);
-        }
-    }
-
-    /// The device hangs up: the server notices when what is under way to it has arrived.
-    fn close_from_device(&mut self, connection: ConnectionNo) {
-        if self.connection(connection).device_end {
-            let device = self.connection(connection).device;
-            self.connection_mut(connection).device_end = false;
-            self.record(Occurrence::DeviceLost { device, connection });
-            self.queue.push(self.now + self.wire_latency(device), Happening::ServerNotices(connection));
-        }
-    }
-
-    /// The server hangs up: the device notices when what was sent before has arrived.
-    fn close_from_server(&mut self, connection: ConnectionNo) {
-        if self.connection(connection).server_end {
-            let device = self.connection(connection).device;
-            self.connection_mut(connection).server_end = false;
-            self.record(Occurrence::ServerClosed { device, connection });
-            self.put_on_wire(device, Way::ToDevice, InFlight::CloseToDevice(connection));
-        }
-    }
-
-    fn wire_latency(&self, device: DeviceIndex) -> Duration {
-        match self.models[self.devices[device.index()].link.model as usize].latency {
-            crate::plan::Latency::Constant(latency) if self.stage != Stage::Setup => latency,
-            _ => Duration::ZERO,
-        }
-    }
-
-    fn send_from_device(&mut self, device: DeviceIndex, message: ClientMessage, step: Option<usize>) {
-        let Some(connection) = self.devices[device.index()].connection else { return };
-        if self.options.encode {
-            let text = codec::encode_client(&message);
-            let read = codec::decode_client(&text);
-            self.hold_to(read.as_ref() == Ok(&message), text, read.err());
-        }
-        self.record(Occurrence::DeviceSent { device, connection, message: message.clone(), step });
-        self.put_on_wire(device, Way::ToServer, InFlight::ToServer(connection, message));
-    }
-
-    fn send_from_server(&mut self, connection: ConnectionNo, message: ServerMessage) {
-        // Between a step and its release the connection may have gone; the session keeps what must not be lost.
-        if !self.connection(connection).server_end {
-            return;
-        }
-        if self.options.encode {
-            let text = codec::encode_server(&message);
-            let read = codec::decode_server(&text);
-            self.hold_to(read.as_ref() == Ok(&message), text, read.err());
-        }
-        let device = self.connection(connection).device;
-        self.record(Occurrence::ServerSent { device, connection, message: message.clone() });
-        self.put_on_wire(device, Way::ToDevice, InFlight::ToDevice(connection, message));
-    }
-
-    /// The codec must give back what it was given.
-    fn hold_to(&mut self, same: bool, text: String, error: Option<codec::DecodeError>) {
-        if !same && self.codec_error.is_none() {
-            let reason = error.map_or_else(|| "it reads back as another message".to_owned(), |error| error.to_string());
-            self.codec_error = Some(WorldError::Codec { at: self.now, text, reason });
-        }
-    }
-
-    fn put_on_wire(&mut self, index: DeviceIndex, way: Way, message: InFlight) {
-        if self.stage == Stage::Setup {
-            self.queue.push_in_order(self.now, Happening::Arrival(index, message));
-            return;
-        }
-        let device = &mut self.devices[index.index()];
-        if device.link.is_blocked(way) {
-            device.waiting.get_or_insert_default()[way as usize].keep(message);
-            return;
-        }
-        let model = &self.models[device.link.model as usize];
-        match device.link.fate(self.now, way, model, self.plan.seed, index.0) {
-            Fate::Arrives(at) => self.queue.push_in_order(at, Happening::Arrival(index, message)),
-            Fate::ArrivesTwice(first, second) => {
-                if let Some(copy) = message.copy() {
-                    self.queue.push(second, Happening::Arrival(index, copy));
-                }
-                self.queue.push(first, Happening::Arrival(index, message));
-            }
-            Fate::IsLost => {}
-            Fate::BreaksTheConnection => {
-                let (InFlight::ToServer(connection, _)
-                | InFlight::ToDevice(connection, _)
-                | InFlight::CloseToDevice(connection)) = message;
-                // Noticed by both ends at once, but not in the middle of the step that sends.
-                self.queue.push(self.now, Happening::ServerNotices(connection));
-                self.queue.push(self.now, Happening::Arrival(index, InFlight::CloseToDevice(connection)));
-            }
-        }
-    }
-
-    fn arrive(&mut self, index: DeviceIndex, message: InFlight) {
-        let device = &mut self.devices[index.index()];
-        // What is under way when the link is cut waits like what is sent later, and before it.
-        let way = match message {
-            InFlight::ToServer(..) => Way::ToServer,
-            InFlight::ToDevice(..) | InFlight::CloseToDevice(_) => Way::ToDevice,
-        };
-        if device.link.is_blocked(way) {
-            device.waiting.get_or_insert_default()[way as usize].catch(message);
-            return;
-        }
-        match message {
-            InFlight::ToServer(connection, message) => {
-                if !self.connection(connection).server_end || self.server.is_none() {
-                    return;
-                }
-                self.record(Occurrence::ServerReceived { device: index, connection, message: message.clone() });
-                self.step_server(ServiceInput::Message { connection, message });
-            }
-            InFlight::ToDevice(connection, message) => {
-                if !self.connection(connection).device_end {
-                    return;
-                }
-                self.record(Occurrence::DeviceReceived { device: index, connection, message: message.clone() });
-                match self.plan.device(index).kind {
-                    DeviceKind::Sdk => self.step_device(index, DeviceInput::Message(message)),
-                    DeviceKind::Raw => self.raw_received(index, &message),
-                }
-            }
-            InFlight::CloseToDevice(connection) => self.break_connection(connection, true, false),
-        }
-    }
-
-    /// What the network held back goes on its way: after a partition it takes the usual time, after a hold none. It is a
-    /// stream either way: what was on its way before the hold and is so still comes first.
-    fn let_go(&mut self, index: DeviceIndex, at_once: bool) {
-        // What arrives at once is answered at once, and the answer comes behind what was held back too.
-        let mut arriving = Vec::new();
-        for way in [Way::ToServer, Way::ToDevice] {
-            let device = &mut self.devices[index.index()];
-            if device.link.is_blocked(way) {
-                continue;
-            }
-            let before = device.link.last_arrival(way);
-            let waiting = device.waiting.as_mut().map(|waiting| std::mem::take(&mut waiting[way as usize]));
-            for message in waiting.into_iter().flatten() {
-                if !at_once {
-                    self.put_on_wire(index, way, message);
-                } else if before > self.now {
-                    self.queue.push(before, Happening::Arrival(index, message));
-                } else {
-                    arriving.push(message);
-                }
-            }
-        }
-        for message in arriving {
-            self.arrive(index, message);
-        }
-        self.try_to_connect(index);
-    }
-}
-
-impl InFlight {
-    fn copy(&self) -> Option<Self> {
-        match self {
-            Self::ToServer(connection, message) => Some(Self::ToServer(*connection, message.clone())),
-            Self::ToDevice(connection, message) => Some(Self::ToDevice(*connection, message.clone())),
-            Self::CloseToDevice(_) => None,
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the author's steps do in the simulator.
 
 use super::super::steps::with_cursor;
+use super::connections::InFlight;
+use super::network::Way;
 use super::{Happening, Sim};
 use crate::plan::{Action, DeviceIndex, Direction, RawRequest};
 use crate::protocol::device::DeviceInput;
@@ -175,7 +177,7 @@ impl Sim<'_> {
                 connection.server_end = false;
                 let device = connection.device;
                 let number = crate::protocol::message::ConnectionNo(u32::try_from(index + 1).expect("numbered so"));
-                self.put_on_wire(device, super::Way::ToDevice, super::InFlight::CloseToDevice(number));
+                self.put_on_wire(device, Way::ToDevice, InFlight::CloseToDevice(number));
             }
         }
     }
