@@ -274,15 +274,15 @@ impl<'c> Sim<'c> {
 
     /// What happens next, if it happens by `end`. At the same instant the author's absolute steps come first.
     fn next_happening(&mut self, end: Instant) -> Option<(Instant, Happening)> {
-        let queued = self.queue.next_at().filter(|at| *at <= end);
-        let step =
-            self.triggers.next_absolute().filter(|(at, _)| *at <= end && queued.is_none_or(|queued| *at <= queued));
-        match step {
+        match self.triggers.next_absolute().filter(|(at, _)| *at <= end) {
             Some((at, step)) => {
-                self.triggers.take_absolute();
-                Some((at, Happening::Step(step)))
+                let queued = self.queue.pop_if(|queued| queued < at);
+                queued.or_else(|| {
+                    self.triggers.take_absolute();
+                    Some((at, Happening::Step(step)))
+                })
             }
-            None => queued.and_then(|_| self.queue.pop()),
+            None => self.queue.pop_if(|queued| queued <= end),
         }
     }
 

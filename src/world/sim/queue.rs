@@ -82,13 +82,14 @@ impl<W: Copy + Ord, T: From<W>> Queue<W, T> {
         }
     }
 
-    pub(super) fn next_at(&self) -> Option<Instant> {
-        let first = if self.is_next_in_stream() { self.stream.front() } else { self.keys.peek().map(|key| &key.0) };
-        first.map(|(at, _, _)| *at)
-    }
-
-    pub(super) fn pop(&mut self) -> Option<(Instant, T)> {
-        let key = if self.is_next_in_stream() { self.stream.pop_front() } else { self.keys.pop().map(|key| key.0) };
+    /// Takes what is next, if its time has come.
+    pub(super) fn pop_if(&mut self, is_due: impl FnOnce(Instant) -> bool) -> Option<(Instant, T)> {
+        let in_stream = self.is_next_in_stream();
+        let (at, ..) = if in_stream { self.stream.front()? } else { &self.keys.peek()?.0 };
+        if !is_due(*at) {
+            return None;
+        }
+        let key = if in_stream { self.stream.pop_front() } else { self.keys.pop().map(|key| key.0) };
         let (at, _, what) = key?;
         let item = match what {
             What::Word(word) => word.into(),
