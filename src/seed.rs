@@ -5,6 +5,7 @@
 //! platform and in every version.
 
 use std::fmt;
+use std::hash::Hasher;
 use std::str::FromStr;
 
 use rand_chacha::ChaCha8Rng;
@@ -141,6 +142,34 @@ impl WordHash {
     fn step(&mut self, word: u64) {
         let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
+/// For values that say themselves what of them is hashed. A number is one word whatever its width, so that the hash is the
+/// same on every machine.
+impl Hasher for WordHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.add(bytes);
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.step(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.step(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.step(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.step(number as u64);
     }
 }
 

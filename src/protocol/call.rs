@@ -1,5 +1,6 @@
 //! What an application asks: the operations with their arguments, and what they return.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -264,8 +265,44 @@ impl Call {
     }
 }
 
+/// What two calls that ask the same have alike (IDM-2).
+impl Hash for Call {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // 0 and -0 are the same number, and ask the same.
+        let number = |number: &f64| (number + 0.0).to_bits();
+        self.operation().hash(state);
+        match self {
+            Self::Login { user_sig } => user_sig.hash(state),
+            Self::Logout {} => {}
+            Self::SetSelfInfo { user_name, avatar_url } => (user_name, avatar_url).hash(state),
+            Self::CreateRoom { room_id, room_name, room_type, password, max_member_count, schedule_attendees } => {
+                (room_id, room_name, room_type, password, max_member_count, schedule_attendees).hash(state);
+            }
+            Self::DestroyRoom { room_id }
+            | Self::ExitRoom { room_id }
+            | Self::FetchRoomInfo { room_id }
+            | Self::FetchAttendeeList { room_id }
+            | Self::GetUserList { room_id }
+            | Self::FetchNotEnteredList { room_id } => room_id.hash(state),
+            Self::EnterRoom { room_id, password } => (room_id, password).hash(state),
+            Self::KickRemoteUserOutOfRoom { room_id, user_id } => (room_id, user_id).hash(state),
+            Self::ChangeUserRole { room_id, user_id, user_role } => (room_id, user_id, user_role).hash(state),
+            Self::UpdateRoomNameByAdmin { room_id, room_name } => (room_id, room_name).hash(state),
+            Self::AddAttendeesByAdmin { room_id, user_id_list }
+            | Self::RemoveAttendeesByAdmin { room_id, user_id_list }
+            | Self::CancelInvitation { room_id, user_id_list } => (room_id, user_id_list).hash(state),
+            Self::InviteUsers { room_id, user_id_list, timeout, extension_info } => {
+                (room_id, user_id_list, number(timeout), extension_info).hash(state);
+            }
+            Self::Accept { room_id, attempt } => (room_id, attempt).hash(state),
+            Self::Reject { room_id, reason, attempt } => (room_id, reason, attempt).hash(state),
+            Self::GetInvitationList { room_id, cursor, count } => (room_id, cursor, number(count)).hash(state),
+        }
+    }
+}
+
 /// Names one attempt of the caller (ACC-1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttemptRef {
     /// The life of the room.

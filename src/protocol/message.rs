@@ -65,7 +65,7 @@ pub struct Request {
 }
 
 /// What a request asks.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Hash, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {
     /// An operation with arguments of the right types.
@@ -75,7 +75,7 @@ pub enum Content {
 }
 
 /// The operation and arguments of a request that names no known operation or gives arguments of wrong types.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Hash, Debug, Serialize, Deserialize)]
 pub struct Malformed {
     /// The operation, as given.
     pub operation: String,

@@ -4,6 +4,7 @@
 //! ended sessions are gone (TERM-1).
 
 use std::collections::{BTreeSet, VecDeque};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,7 +17,7 @@ use super::devices::DevicePlace;
 use super::event::StampedEvent;
 use super::message::{ConnectionNo, Content, RoomPoint};
 use super::vocabulary::{ApiError, RequestId, SessionToken};
-use crate::seed::fnv1a;
+use crate::seed::WordHash;
 use crate::time::{Duration, Instant};
 
 /// All sessions that are online.
@@ -271,7 +272,9 @@ impl KeptResult {
 }
 
 fn fingerprint(content: &Content) -> u64 {
-    fnv1a(&serde_json::to_vec(content).expect("contents have string keys only"))
+    let mut hash = WordHash::default();
+    content.hash(&mut hash);
+    hash.finish()
 }
 
 impl KeptResults {

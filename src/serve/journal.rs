@@ -20,7 +20,7 @@ const FACTS: TableDefinition<'_, &str, u64> = TableDefinition::new("facts");
 const FILE: &str = "journal.redb";
 
 /// What the records look like. Another number is another format.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// A journal on the disk.
 pub struct DiskJournal {
