@@ -36,7 +36,7 @@ pub(super) struct Room {
     /// Who has issued an invitation in this instance (CAN-4).
     pub(super) inviters: BTreeSet<UserId>,
     pub(super) attendees: IndexSet<UserId, FxBuildHasher>,
-    /// The room's information as of the last commit.
+    /// The room's information as of the last commit: the same value for as long as it says the same.
     pub(super) info: Option<Arc<RoomInfo>>,
 }
 
@@ -96,6 +96,15 @@ impl Room {
         self.invitees.get_mut(invitee)?.entry.as_mut()
     }
 
+    /// Forgets the room's information where it has changed. The owner's name is not the room's: whoever changes it sees to
+    /// that itself.
+    pub(super) fn forget_old_info(&mut self) {
+        let (name, owner, members) = (&self.name, &self.owner, self.members.len());
+        self.info.take_if(|info| {
+            info.room_name != *name || info.owner_id != *owner || info.room_member_count as usize != members
+        });
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.max_member_count != 0 && self.members.len() >= self.max_member_count as usize
     }
@@ -133,7 +142,7 @@ impl InvitationCore {
             room_type: room.room_type,
             owner_id: room.owner.clone(),
             owner_name: self.user(&room.owner).name.clone(),
-            password: "".into(),
+            password: Arc::default(),
             create_time: room.created.as_millis(),
             room_member_count: u32::try_from(room.members.len()).expect("members fit in 32 bits"),
         })

@@ -134,43 +134,49 @@ pub(super) fn apply(core: &mut InvitationCore, at: Instant, transition: &Transit
             attendees_changed(core, room_id, joined, left, effects);
         }
         Transition::Invited { room_id, inviter, invitees, deadline, extension_info } => {
-            commit(core, room_id, |room| {
+            let addressed = commit(core, room_id, |room| {
                 room.inviters.insert(inviter.clone());
             });
-            let addressed = core.address(room_id);
             for invitee in invitees {
                 invited(core, at, &addressed, inviter, invitee, *deadline, extension_info, effects);
             }
         }
         Transition::Cancelled { room_id, operator, invitees } => {
-            commit(core, room_id, |_| {});
-            let addressed = core.address(room_id);
+            let addressed = commit(core, room_id, |_| {});
             for invitee in invitees {
                 cancelled(core, &addressed, operator, invitee, effects);
             }
         }
         Transition::Answered { room_id, invitee, device, accepted, reason, .. } => {
-            commit(core, room_id, |_| {});
-            let addressed = core.address(room_id);
+            let addressed = commit(core, room_id, |_| {});
             answered(core, at, &addressed, invitee, device, *accepted, *reason, effects);
         }
         Transition::Expired { room_id, invitee, .. } => {
-            commit(core, room_id, |_| {});
-            expired(core, room_id, invitee, effects);
+            let addressed = commit(core, room_id, |_| {});
+            expired(core, &addressed, invitee, effects);
         }
         Transition::Told(_) => unreachable!("this core tells nothing that it has not decided"),
     }
 }
 
-/// One commit of an instance (ORD-5).
-fn commit(core: &mut InvitationCore, room_id: &RoomId, change: impl FnOnce(&mut Room)) {
+/// One commit of an instance (ORD-5), and what its events share: who hears of it are the members after the change.
+fn commit(core: &mut InvitationCore, room_id: &RoomId, change: impl FnOnce(&mut Room)) -> Addressed {
     let place = core.rooms.get_index_of(room_id).expect("a transition names a room that exists");
     let room = &mut core.rooms[place];
     room.revision = Revision(room.revision.0 + 1);
-    room.info = None;
     change(room);
+    room.forget_old_info();
     let info = core.room_info(&core.rooms[place]);
-    core.rooms[place].info = Some(info);
+    let room = &mut core.rooms[place];
+    room.info.get_or_insert_with(|| info.clone());
+    Addressed {
+        place,
+        room_id: room.id.clone(),
+        instance: room.instance,
+        revision: room.revision,
+        info,
+        members: room.members.values().map(|member| member.slot).collect(),
+    }
 }
 
 /// What the events of one commit share.
@@ -186,19 +192,6 @@ struct Addressed {
 }
 
 impl InvitationCore {
-    /// Call after the commit; the members are those of this moment.
-    fn address(&self, room_id: &RoomId) -> Addressed {
-        let (place, _, room) = self.rooms.get_full(room_id).expect("the room exists");
-        Addressed {
-            place,
-            room_id: room_id.clone(),
-            instance: room.instance,
-            revision: room.revision,
-            info: self.room_info(room),
-            members: room.members.values().map(|member| member.slot).collect(),
-        }
-    }
-
     fn devices_of(&self, user: &UserId) -> impl Iterator<Item = SessionSlot> + '_ {
         self.user(user).sessions.iter().map(|session| session.slot)
     }
@@ -419,8 +412,7 @@ fn answered(
 }
 
 /// T6: TMO-4, TMO-5.
-fn expired(core: &mut InvitationCore, room_id: &RoomId, invitee: &UserId, effects: &mut Effects) {
-    let addressed = core.address(room_id);
+fn expired(core: &mut InvitationCore, addressed: &Addressed, invitee: &UserId, effects: &mut Effects) {
     stop_timer(core, addressed.place, invitee);
     let room = &mut core.rooms[addressed.place];
     let entry = room.entry_mut(invitee).expect("the attempt is live");
@@ -468,8 +460,7 @@ fn room_created(core: &mut InvitationCore, at: Instant, transition: &Transition)
 
 /// ROOM-5: one commit, in which every live attempt ends as a revocation by the owner (REV-4).
 fn room_destroyed(core: &mut InvitationCore, at: Instant, room_id: &RoomId, effects: &mut Effects) {
-    commit(core, room_id, |_| {});
-    let addressed = core.address(room_id);
+    let addressed = commit(core, room_id, |_| {});
     let operate_user = Arc::new(core.user_info(&core.rooms[room_id], &core.rooms[room_id].owner));
     let live: Vec<UserId> = core.rooms[room_id]
         .places
@@ -528,7 +519,7 @@ fn entered(
     // The members before the commit hear of it; the entering device does not.
     let before: Vec<SessionSlot> = core.rooms[room_id].members.values().map(|member| member.slot).collect();
     let moved_from = core.rooms[room_id].members.get(user).map(|member| member.slot);
-    commit(core, room_id, |room| match room.members.get_mut(user) {
+    let mut addressed = commit(core, room_id, |room| match room.members.get_mut(user) {
         Some(member) => {
             member.device = device.clone();
             member.slot = slot;
@@ -538,7 +529,6 @@ fn entered(
         }
     });
     core.user_mut(user).room = Some(room_id.clone());
-    let mut addressed = core.address(room_id);
     addressed.members = before;
 
     if let Some(first) = moved_from {
@@ -571,10 +561,9 @@ fn entered(
 fn left(core: &mut InvitationCore, room_id: &RoomId, user: &UserId, cause: LeaveCause, effects: &mut Effects) {
     let user_info = Arc::new(core.user_info(&core.rooms[room_id], user));
     let mut gone = None;
-    commit(core, room_id, |room| gone = room.members.shift_remove(user));
+    let addressed = commit(core, room_id, |room| gone = room.members.shift_remove(user));
     let gone = gone.expect("only a member leaves");
     core.user_mut(user).room = None;
-    let addressed = core.address(room_id);
     if cause == LeaveCause::Kicked {
         let event = Event::KickedOutOfRoom {
             room_id: room_id.clone(),
@@ -589,7 +578,7 @@ fn left(core: &mut InvitationCore, room_id: &RoomId, user: &UserId, cause: Leave
 
 fn role_changed(core: &mut InvitationCore, room_id: &RoomId, user: &UserId, role: Role, effects: &mut Effects) {
     let old_owner = core.rooms[room_id].owner.clone();
-    commit(core, room_id, |room| {
+    let addressed = commit(core, room_id, |room| {
         if role == Role::RoomOwner {
             // The room is handed over; the old owner becomes a general user.
             room.owner = user.clone();
@@ -599,7 +588,6 @@ fn role_changed(core: &mut InvitationCore, room_id: &RoomId, user: &UserId, role
         }
         room.members.get_mut(user).expect("the user is a member").role = role;
     });
-    let addressed = core.address(room_id);
     let changed = |user: &UserId, user_role: Role| Event::UserRoleChanged {
         room_id: room_id.clone(),
         user_id: user.clone(),
@@ -619,11 +607,10 @@ fn attendees_changed(
     left: &[UserId],
     effects: &mut Effects,
 ) {
-    commit(core, room_id, |room| {
+    let addressed = commit(core, room_id, |room| {
         room.attendees.extend(joined.iter().cloned());
         room.attendees.retain(|user| !left.contains(user));
     });
-    let addressed = core.address(room_id);
     let room = &core.rooms[room_id];
     let infos = |users: &[UserId]| users.iter().map(|user| core.user_info(room, user)).collect();
     let event = Event::ScheduleAttendeesChanged {
