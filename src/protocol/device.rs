@@ -9,6 +9,7 @@ mod rings;
 mod view;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use self::handlers::Handlers;
@@ -267,8 +268,12 @@ impl Device {
 
     /// IDM-1: unique for ever, since each life of the device has its own prefix.
     fn next_id(&mut self) -> RequestId {
+        // Eight digits, a hyphen and the longest number.
+        const BYTES_MAX: usize = 29;
         self.requests += 1;
-        RequestId::from(format!("{:08x}-{}", self.ids, self.requests))
+        let mut id = String::with_capacity(BYTES_MAX);
+        write!(id, "{:08x}-{}", self.ids, self.requests).expect("a text takes everything");
+        RequestId::from(id)
     }
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {
@@ -516,11 +521,13 @@ impl Device {
     }
 
     fn give_up_what_is_due(&mut self, now: Instant, outputs: &mut Vec<DeviceOutput>) {
-        // IDM-5. The requests are in the order of their deadlines, since all wait equally long.
-        let due = self.pending.partition_point(|pending| pending.deadline <= now);
-        for pending in self.pending.drain(..due) {
-            let error = ApiError::new(ErrorCode::FAILED, "no answer came; whether it took effect is unknown");
-            outputs.extend(pending.call.map(|call| DeviceOutput::Returned { call, result: Err(error) }));
+        // IDM-5. The requests are in the order of their deadlines, since all wait equally long; mostly none is due.
+        if self.pending.first().is_some_and(|pending| pending.deadline <= now) {
+            let due = self.pending.partition_point(|pending| pending.deadline <= now);
+            for pending in self.pending.drain(..due) {
+                let error = ApiError::new(ErrorCode::FAILED, "no answer came; whether it took effect is unknown");
+                outputs.extend(pending.call.map(|call| DeviceOutput::Returned { call, result: Err(error) }));
+            }
         }
         if let State::LoggingIn { call: Some(call), deadline: Some(deadline) } = self.state
             && deadline <= now

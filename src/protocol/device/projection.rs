@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use crate::protocol::call::{InvitationPage, NotEnteredUser};
 use crate::protocol::event::{Event, StampedEvent, UserInfo};
@@ -44,7 +45,7 @@ struct Followed<T> {
     /// Everything up to here is known.
     floor: Revision,
     /// In the order of the list.
-    present: IndexMap<UserId, Present<T>>,
+    present: IndexMap<UserId, Present<T>, FxBuildHasher>,
     /// Who left the list, and at which revision.
     absent: BTreeMap<UserId, Revision>,
 }
@@ -61,7 +62,7 @@ struct Present<T> {
 
 impl<T> Default for Followed<T> {
     fn default() -> Self {
-        Self { floor: Revision::default(), present: IndexMap::new(), absent: BTreeMap::new() }
+        Self { floor: Revision::default(), present: IndexMap::default(), absent: BTreeMap::new() }
     }
 }
 
@@ -91,10 +92,15 @@ impl<T> Followed<T> {
     }
 
     fn set(&mut self, at: Revision, user: &UserId, item: T) {
-        if self.is_news(at, user) {
-            self.absent.remove(user);
-            let joined = self.present.get(user).map_or(at, |known| known.joined);
-            self.present.insert(user.clone(), Present { seen: at, joined, item });
+        if !self.is_news(at, user) {
+            return;
+        }
+        self.absent.remove(user);
+        match self.present.get_mut(user) {
+            Some(known) => (known.seen, known.item) = (at, item),
+            None => {
+                self.present.insert(user.clone(), Present { seen: at, joined: at, item });
+            }
         }
     }
 
