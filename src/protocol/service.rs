@@ -396,8 +396,7 @@ impl<L: Logic> Service<L> {
         let session = self.state.sessions.get_mut(*slot);
         session.acknowledge(request.received);
         let (connection, device) = (session.connection, session.device);
-        let identity = session.identity.clone();
-        self.state.core.charge(*at, &identity.user_id, &request.content);
+        self.state.core.charge(*at, &session.identity.user_id, &request.content);
 
         let room_id = match &request.content {
             Content::Call(call) => call.room_id(),
@@ -562,7 +561,7 @@ impl<L: Logic> Service<L> {
         };
         let session = self.state.sessions.get_mut(slot);
         session.acknowledge(request.received);
-        let (identity, device) = (session.identity.clone(), session.device);
+        let device = session.device;
         let changes_state = request.content.changes_state();
         if changes_state {
             // IDM-1: a repeat returns the result that it had, before every other check but login.
@@ -580,6 +579,7 @@ impl<L: Logic> Service<L> {
                 return;
             }
         }
+        let identity = &self.state.sessions.get(slot).identity;
         let caller = Caller { user: &identity.user_id, device: &identity.device_id, slot, id: &request.id };
         let decision = self.logic.decide(&self.state.core, now, caller, &request.content);
         // IDM-1: -2 and 100001 are not kept, so that a repeat is judged afresh; reads are not kept either.
@@ -609,9 +609,9 @@ impl<L: Logic> Service<L> {
             judged_in_room: decision.instance.is_some(),
             transition: decision.transition,
         };
-        let logs_out = handled.request.content.logs_out();
+        let leaves = handled.request.content.logs_out().then(|| self.state.sessions.get(slot).identity.clone());
         self.commit(Record::Handled(Box::new(handled)), outputs);
-        if logs_out {
+        if let Some(identity) = leaves {
             self.connections.insert(connection, None);
             let told = self.logic.session_ended(now, &identity);
             self.commit_told(now, told, outputs);
