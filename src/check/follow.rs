@@ -183,8 +183,11 @@ impl<'t> Follower<'_, 't> {
     /// Whether nothing is seen of a commit but a request that may have led to it or not, and something else may have that
     /// nobody hears of: an expiry, or the end of a member's session.
     fn is_doubtful(&self, revealed: &Revealed, window: Span) -> bool {
+        if !revealed.deliveries.is_empty() {
+            return false;
+        }
         let cause = cause::weigh(self.history, self.attempts, &self.room, revealed, window);
-        let vague = cause.filter(|cause| cause.weight == cause::ONLY_IF_NOTHING_ELSE && revealed.deliveries.is_empty());
+        let vague = cause.filter(|cause| cause.weight == cause::ONLY_IF_NOTHING_ELSE);
         let Some(vague) = vague else { return false };
         if vague.has_rival {
             return true;

@@ -142,9 +142,14 @@ pub(super) struct Receipt {
 }
 
 impl<'t> Ask<'t> {
+    /// The moment at which it came in, the first time.
+    pub(super) fn came_in(&self) -> Option<usize> {
+        self.receipts.first().map(|receipt| receipt.moment)
+    }
+
     /// When it may have been judged: from its first arrival to its first answer.
     pub(super) fn span(&self) -> Option<Span> {
-        Some(Span { earliest: self.receipts.first()?.moment, latest: self.answers.first()?.0 })
+        Some(Span { earliest: self.came_in()?, latest: self.answers.first()?.0 })
     }
 
     /// The session in which it was carried out: unknown where repeats of it came in later sessions.
@@ -316,7 +321,7 @@ impl<'t> History<'t> {
 
     /// Whether a request that was never answered may have changed the room by this moment.
     pub(super) fn may_have_changed_unseen(&self, room: &RoomId, moment: usize) -> bool {
-        self.unanswered_asks(room).any(|ask| ask.receipts.first().is_some_and(|receipt| receipt.moment <= moment))
+        self.unanswered_asks(room).any(|ask| ask.came_in().is_some_and(|came_in| came_in <= moment))
     }
 
     /// The requests for a room that change state and were never answered: an event without a request may stem from one.

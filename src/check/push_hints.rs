@@ -103,7 +103,7 @@ impl PushHints {
             // A call that was never answered may have been carried out, and have been heard of by nobody else.
             let may_be_called = |ask: &Ask<'_>| {
                 let named = |call: &Call| matches!(call, Call::InviteUsers { user_id_list, .. } if user_id_list.contains(&hint.user_id));
-                ask.call().is_some_and(named) && ask.receipts.first().is_some_and(|receipt| receipt.moment <= index)
+                ask.call().is_some_and(named) && ask.came_in().is_some_and(|came_in| came_in <= index)
             };
             if history.unanswered_asks(&hint.room_id).any(may_be_called) {
                 return;

@@ -151,20 +151,19 @@ pub(super) fn weigh(
             Call::UpdateRoomNameByAdmin { .. } => 1,
             _ => 0,
         };
+        if weight == 0 {
+            continue;
+        }
         // Of two that may have withdrawn a call, the one that everybody is told of: where answers overtake one another, the
         // first of them says nothing.
         let named = match call {
-            Call::CancelInvitation { user_id_list, .. } => {
+            Call::CancelInvitation { user_id_list, .. } if revealed.asks.len() > 1 => {
                 naming(history, revealed, history.user_id(caller), user_id_list)
             }
             _ => Naming::Silent,
         };
         // And of two that are as likely, the one that came in first: whoever says it again changes nothing.
-        let came_in = asked.receipts.first().map(|receipt| receipt.moment);
-        let rank = (weight, named, Reverse(came_in));
-        if weight == 0 {
-            continue;
-        }
+        let rank = (weight, named, Reverse(asked.came_in()));
         let is_rival = best.is_some_and(|((weight, named, _), _)| (weight, named) == (rank.0, rank.1));
         if best.is_none_or(|(least, _)| rank > least) {
             (best, has_rival) = (Some((rank, ask)), is_rival);
@@ -207,11 +206,10 @@ fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &
 /// Whether the device gave the same answer before, and nobody told it what came of that.
 fn said_before(history: &History<'_>, room: &Room<'_>, ask: usize) -> bool {
     let again = &history.asks[ask];
-    let came_in = |ask: &Ask<'_>| ask.receipts.first().map(|receipt| receipt.moment);
     let operation = |ask: &Ask<'_>| ask.call().map(Call::operation);
     let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
     unanswered.any(|before| {
-        before.device == again.device && operation(before) == operation(again) && came_in(before) < came_in(again)
+        before.device == again.device && operation(before) == operation(again) && before.came_in() < again.came_in()
     })
 }
 
@@ -225,11 +223,13 @@ fn is_by_another(
     called: &[UserId],
     window: Span,
 ) -> bool {
+    let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id)).peekable();
+    if unanswered.peek().is_none() {
+        return false;
+    }
     let this = &history.asks[ask];
     let caller = history.user_of(this.device);
-    let came_in = |ask: &Ask<'_>| ask.receipts.first().map(|receipt| receipt.moment);
     let named = naming(history, revealed, history.user_id(caller), called);
-    let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
     // What is told of somebody whom this call does not name is another's doing.
     let withdrawn = |one: &usize| {
         let event = &history.deliveries[*one].event.event;
@@ -250,10 +250,10 @@ fn is_by_another(
                 by != caller && naming(history, revealed, history.user_id(by), user_id_list) == Naming::This
             }
             Naming::Silent => {
-                by != caller && came_in(other) < came_in(this) && revealed.deliveries.iter().any(may_be_told)
+                by != caller && other.came_in() < this.came_in() && revealed.deliveries.iter().any(may_be_told)
             }
         };
-        fits && came_in(other).is_some_and(|moment| moment <= window.latest)
+        fits && other.came_in().is_some_and(|moment| moment <= window.latest)
     })
 }
 

@@ -32,9 +32,9 @@ pub(super) fn explain<'t>(
     let mut work = Work { history, attempts, room, revealed, window, changes: Vec::new() };
     if let Some(cause) = cause {
         let ask = &history.asks[cause];
-        let receipt = ask.receipts.first().map_or(window.earliest, |receipt| receipt.moment);
+        let earliest = ask.came_in().unwrap_or(window.earliest);
         let complete = work.take_ask(cause, ask);
-        return Explained { cause: Some(cause), earliest: receipt, changes: work.changes, complete };
+        return Explained { cause: Some(cause), earliest, changes: work.changes, complete };
     }
     let complete = work.take_events();
     let mut earliest = window.earliest;
@@ -423,8 +423,8 @@ impl<'t> Work<'_, 't> {
     }
 
     fn begin(&mut self, user: UserNo, inviter: Option<UserNo>, ask: Option<usize>, timeout: Timeout) -> usize {
-        let receipt = ask.and_then(|ask| self.history.asks[ask].receipts.first()).map(|receipt| receipt.moment);
-        let earliest = receipt.map_or(self.window.earliest, |receipt| receipt.max(self.window.earliest));
+        let came_in = ask.and_then(|ask| self.history.asks[ask].came_in());
+        let earliest = came_in.map_or(self.window.earliest, |came_in| came_in.max(self.window.earliest));
         let began = Span { earliest: earliest.min(self.window.latest), latest: self.window.latest };
         // TERM-3: attempts are counted, so the number is known where all that went before is.
         let counted = || {

@@ -151,7 +151,7 @@ impl<'t> Reader<'t> {
                     let gap = trace.moments[index].at.since(trace.moments[*answered].at);
                     // When its result was there is known only between its arrival and its answer, and less from outside: it
                     // may have been forgotten. The answer tells.
-                    let first = ask.receipts.first().map_or(*answered, |receipt| receipt.moment);
+                    let first = ask.came_in().unwrap_or(*answered);
                     let is_sure = trace.moments[index].at.since(trace.moments[first].at) + unsure <= memory;
                     is_kept(response)
                         && gap <= memory

@@ -163,13 +163,12 @@ impl<'t> Reader<'t> {
         let logout = known.open.iter().map(|(_, ask, _)| &asks[*ask]).find(|ask| {
             ask.answers.is_empty() && ask.call().is_some_and(|call| call.operation() == OperationName::Logout)
         });
-        let Some((receipt, session)) = logout.and_then(|ask| Some((ask.receipts.first()?.moment, known.session?)))
-        else {
+        let Some((came_in, session)) = logout.and_then(|ask| Some((ask.came_in()?, known.session?))) else {
             return;
         };
         let session = &mut self.history.sessions[session.index()];
         if session.ended.is_none() {
-            let when = Span { earliest: receipt, latest: usize::MAX };
+            let when = Span { earliest: came_in, latest: usize::MAX };
             session.ended = Some(Ended { when, how: HowEnded::LoggedOut });
             session.cut_off = true;
         }
