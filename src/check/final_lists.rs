@@ -33,7 +33,7 @@ pub(super) fn gather(trace: &Trace) -> Vec<Traversal> {
     let mut calls: BTreeMap<(DeviceIndex, CallNo), usize> = BTreeMap::new();
     let mut found: BTreeMap<(DeviceIndex, RoomId), Traversal> = BTreeMap::new();
     let mut cut_off = vec![false; trace.plan.devices.len()];
-    let begin = trace.moments.iter().position(|moment| moment.what == Occurrence::Stage(Stage::FinalLists));
+    let begin = trace.moments.iter().position(|moment| matches!(moment.what, Occurrence::Stage(Stage::FinalLists)));
     let begin = begin.unwrap_or(trace.moments.len());
     for moment in &trace.moments[..begin] {
         if let Occurrence::DeviceChanged { device, change } = &moment.what {

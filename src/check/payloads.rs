@@ -91,7 +91,7 @@ impl Payload<'_, '_, '_> {
                     let expected = self.scene.history.user_id(operator);
                     self.compare(&["REV-1", "REV-4"], "operateUser.userId", expected, &operate_user.user_id);
                     if let Some(role) = self.scene.before.role(operator) {
-                        self.compare(&["REV-1"], "operateUser.userRole", &role.name(), &operate_user.user_role.name());
+                        self.compare(&["REV-1"], "operateUser.userRole", &role, &operate_user.user_role);
                     }
                 }
             }
@@ -182,7 +182,7 @@ impl Payload<'_, '_, '_> {
         let event = &self.delivery.event.event;
         let Some(invitation) = event.invitation() else { return };
         if let Some(expected) = self.status() {
-            self.compare(&["EVT-6"], "invitation.status", &expected.name(), &invitation.status.name());
+            self.compare(&["EVT-6"], "invitation.status", &expected, &invitation.status);
         }
         let Some(invitee) = self.delivery.invitee else {
             self.wrong(&["ORD-5"], "its stamp names no attempt", None);

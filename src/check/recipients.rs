@@ -21,10 +21,15 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     begin: || Box::new(Recipients::default()),
 };
 
+/// For how many recipients of a commit memory is kept for the next.
+const RECIPIENTS_KEPT: usize = 64;
+
 #[derive(Default)]
 struct Recipients {
     findings: Findings,
     missing: Vec<Missing>,
+    /// Lent to commits, to save the allocations of each: who is to hear what, and how often it was sent.
+    due: Map<(SessionNo, EventName, Option<UserNo>), (Due, u32)>,
 }
 
 /// Something that a session should have heard. Whether it had to is known at the end.
@@ -77,7 +82,7 @@ impl Check for Recipients {
         if scene.inferred {
             return;
         }
-        let mut due: Map<(SessionNo, EventName, Option<UserNo>), (Due, u32)> = Map::default();
+        let mut due = std::mem::take(&mut self.due);
         for one in audience::of(scene) {
             if one.event != EventName::InvitationHandledByOtherDevice {
                 let (known, _) = due.entry((one.session, one.event, one.invitee)).or_insert((one, 0));
@@ -91,7 +96,7 @@ impl Check for Recipients {
                 continue;
             }
             match due.get_mut(&(delivery.session, name, delivery.invitee)) {
-                Some((_, 0)) => due[&(delivery.session, name, delivery.invitee)].1 = 1,
+                Some((_, count)) if *count == 0 => *count = 1,
                 Some(_) => self.twice(scene, *number),
                 None if may_hear(scene, *number) => {}
                 None => self.stray(scene, *number),
@@ -116,6 +121,10 @@ impl Check for Recipients {
         });
         // What is missing is only looked into where it is missing in the end: more than are reported are not kept.
         self.missing.extend(missing);
+        due.clear();
+        // What a crowd needed is given back, or clearing it would cost every commit that follows.
+        due.shrink_to(RECIPIENTS_KEPT);
+        self.due = due;
     }
 
     fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use super::history::Map;
 use super::matching::{asks_nothing, code_differences, differences, matches, phrase, pretty, restricted};
 use super::variants::Variants;
 use super::{Difference, Finding, Findings};
@@ -57,7 +58,7 @@ type Answer<'t> = Result<Option<&'t Reply>, &'t ApiError>;
 /// What became of the steps.
 struct Record<'t> {
     begun: Vec<bool>,
-    asked: BTreeMap<(usize, DeviceIndex), Asked<'t>>,
+    asked: Map<(usize, DeviceIndex), Asked<'t>>,
     /// Where the body ends, as an index of the moments.
     body_end: usize,
 }
@@ -65,11 +66,11 @@ struct Record<'t> {
 impl<'t> Record<'t> {
     fn of(trace: &'t Trace) -> Self {
         let mut record =
-            Self { begun: vec![false; trace.plan.steps.len()], asked: BTreeMap::new(), body_end: trace.moments.len() };
-        let mut calls: BTreeMap<(DeviceIndex, CallNo), usize> = BTreeMap::new();
+            Self { begun: vec![false; trace.plan.steps.len()], asked: Map::default(), body_end: trace.moments.len() };
+        let mut calls: Map<(DeviceIndex, CallNo), usize> = Map::default();
         // Requests of raw devices. The same id may be sent again: answers come to them in turn.
-        let mut requests: BTreeMap<(ConnectionNo, &RequestId), VecDeque<(usize, DeviceIndex)>> = BTreeMap::new();
-        let mut logins: BTreeMap<ConnectionNo, VecDeque<(usize, DeviceIndex)>> = BTreeMap::new();
+        let mut requests: Map<(ConnectionNo, &RequestId), VecDeque<(usize, DeviceIndex)>> = Map::default();
+        let mut logins: Map<ConnectionNo, VecDeque<(usize, DeviceIndex)>> = Map::default();
         for (index, Moment { what, .. }) in trace.moments.iter().enumerate() {
             let mut answer = |key: Option<(usize, DeviceIndex)>, answer: Answer<'t>| {
                 if let Some(asked) = key.and_then(|key| record.asked.get_mut(&key)) {
@@ -84,7 +85,7 @@ impl<'t> Record<'t> {
                     record.asked.entry((*step, *device)).or_insert(Asked { moment: index, answer: None });
                 }
                 Occurrence::Returned { device, call, result } => {
-                    let step = calls.remove(&(*device, *call));
+                    let step = calls.swap_remove(&(*device, *call));
                     answer(step.map(|step| (step, *device)), result.as_ref().map(Some));
                 }
                 Occurrence::DeviceSent { device, connection, message, step: Some(step) } => {

@@ -35,7 +35,8 @@ struct Resumed {
 struct Connection<'t> {
     device: DeviceIndex,
     login: Option<&'t Login>,
-    session: Option<&'t SessionToken>,
+    /// The place of its session among the numbers.
+    session: Option<usize>,
     next: Next,
 }
 
@@ -88,7 +89,7 @@ impl<'t> Resent<'_, 't> {
             ClientMessage::Request(request) => request.received,
             ClientMessage::Acknowledge { received } => *received,
         };
-        if let Some(numbers) = known.session.and_then(|session| self.numbers.get_mut(session)) {
+        if let Some(numbers) = known.session.map(|session| &mut self.numbers[session]) {
             numbers.acknowledged = numbers.acknowledged.max(received.min(numbers.sent));
         }
     }
@@ -97,8 +98,9 @@ impl<'t> Resent<'_, 't> {
         let Some(known) = self.connections.get_mut(&connection) else { return };
         match message {
             ServerMessage::LoggedIn { session, resumed } => {
-                let numbers = self.numbers.entry(session).or_default();
-                known.session = Some(session);
+                let entry = self.numbers.entry(session);
+                known.session = Some(entry.index());
+                let numbers = entry.or_default();
                 known.next = Next::After(0);
                 let resume = known.login.take().and_then(|login| login.resume.as_ref());
                 if let Some(resume) = resume.filter(|resume| *resumed && resume.session == *session) {
@@ -116,7 +118,7 @@ impl<'t> Resent<'_, 't> {
                 };
                 known.next = Next::After(*seq);
                 let device = known.device;
-                let numbers = self.numbers.entry(session).or_default();
+                let numbers = &mut self.numbers[session];
                 numbers.sent = numbers.sent.max(*seq);
                 let what = if *seq > most {
                     "which leaves out what it has not acknowledged"
@@ -135,7 +137,7 @@ impl<'t> Resent<'_, 't> {
     /// A connection is over, or the run is quiet: what was to be sent again has been, if there was time for it.
     fn gone(&mut self, index: usize, connection: &Connection<'t>, quiet: bool) {
         let Next::AnyOf(resumed) = connection.next else { return };
-        let Some(numbers) = connection.session.and_then(|session| self.numbers.get(session)) else { return };
+        let Some(numbers) = connection.session.map(|session| &self.numbers[session]) else { return };
         let patience = self.history.at(resumed.moment) + self.history.slack();
         if numbers.sent > resumed.acknowledged && (quiet || self.history.at(index) > patience) {
             let what = format!("nothing after its return, and has events {} on to get", resumed.acknowledged + 1);
