@@ -29,7 +29,7 @@ impl Check for Answers {
         let mut findings = Findings::default();
         let plan = history.plan();
         let mut libraries: Vec<Library<'_>> = plan.devices.iter().map(|_| Library::default()).collect();
-        for (index, moment) in history.trace.moments.iter().enumerate() {
+        for (index, moment) in history.at_devices() {
             let Some(device) = device_of(&moment.what) else { continue };
             let planned = plan.device(device);
             if planned.kind != DeviceKind::Sdk {

@@ -16,18 +16,22 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::variants::Variants;
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::Call;
-use crate::protocol::event::StampedEvent;
+use crate::protocol::event::{PushHint, StampedEvent};
 use crate::protocol::message::{ConnectionNo, Content, Request, Response};
 use crate::protocol::vocabulary::{EventName, InstanceId, Revision, RoomId, UserId};
 use crate::time::{Duration, Instant};
-use crate::trace::Trace;
 use crate::trace::outside::Vantage;
+use crate::trace::{Moment, Trace};
 
 pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
+
+/// What there is mostly one of: that one needs no memory of its own.
+pub(super) type Few<T> = SmallVec<[T; 1]>;
 
 /// A user, as an index: comparing numbers is cheaper than comparing names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -82,8 +86,6 @@ pub(super) struct Session {
     unanswered_logins: Vec<Span>,
     /// Its events in the order of their numbers, as indices of [`History::deliveries`]: the first transmission of each.
     pub(super) heard: Vec<usize>,
-    /// The numbers of those events.
-    numbers: Vec<u64>,
     /// Since when it has been suspended, where it is.
     suspended: Option<usize>,
     /// Whether it was the server that closed its last connection: then the session may be over.
@@ -127,9 +129,9 @@ pub(super) struct Ask<'t> {
     /// Whether its id belonged to another request of the device, whose result is kept (IDM-2).
     pub(super) reuses_id: bool,
     /// Each time that it arrived.
-    pub(super) receipts: Vec<Receipt>,
+    pub(super) receipts: Few<Receipt>,
     /// Each time that it was answered.
-    pub(super) answers: Vec<(usize, &'t Response)>,
+    pub(super) answers: Few<(usize, &'t Response)>,
 }
 
 /// One arrival of a request.
@@ -184,6 +186,8 @@ impl<'t> Ask<'t> {
 #[derive(Debug)]
 pub(super) struct Delivery<'t> {
     pub(super) session: SessionNo,
+    /// Its number in the session.
+    seq: u64,
     pub(super) moment: usize,
     pub(super) event: &'t Arc<StampedEvent>,
     /// Who its stamp is about.
@@ -236,10 +240,10 @@ pub(super) struct Instance {
 pub(super) struct Revealed {
     pub(super) revision: Revision,
     /// The events that are stamped with it, as indices of [`History::deliveries`], in the order of their sending.
-    pub(super) deliveries: Vec<usize>,
+    pub(super) deliveries: SmallVec<[usize; 4]>,
     /// The requests that were answered with it, as indices of [`History::asks`]. At most one of them led to it; the others
     /// were judged after it.
-    pub(super) asks: Vec<usize>,
+    pub(super) asks: Few<usize>,
 }
 
 /// See the module.
@@ -254,6 +258,10 @@ pub(super) struct History<'t> {
     sessions_of: Vec<Vec<SessionNo>>,
     pub(super) asks: Vec<Ask<'t>>,
     pub(super) deliveries: Vec<Delivery<'t>>,
+    /// See [`History::at_devices`].
+    at_devices: Vec<usize>,
+    /// What the server gave the push service, with the moments.
+    pub(super) push_hints: Vec<(usize, &'t PushHint)>,
     pub(super) irregularities: Vec<Irregularity>,
     pub(super) resumes: Vec<ResumeAsked>,
     /// The moments of answers that nobody had asked for.
@@ -278,6 +286,13 @@ impl<'t> History<'t> {
 
     pub(super) fn plan(&self) -> &'t Plan {
         &self.trace.plan
+    }
+
+    /// The moments at the devices' boundary, with their numbers: what applications do and hear, what libraries send, the
+    /// answers that they are sent, and the parts of the run. The events that merely arrive there are left out. Less than
+    /// half of all moments are of these kinds.
+    pub(super) fn at_devices(&self) -> impl Iterator<Item = (usize, &'t Moment)> {
+        self.at_devices.iter().map(|index| (*index, &self.trace.moments[*index]))
     }
 
     pub(super) fn at(&self, moment: usize) -> Instant {

@@ -41,10 +41,12 @@ impl Check for News {
         // Most of a million devices are shown nothing.
         let mut shown: Vec<Option<Box<Shown<'_>>>> = history.plan().devices.iter().map(|_| None).collect();
         let mut calls: Map<(DeviceIndex, CallNo), &Call> = Map::default();
-        for (index, moment) in history.trace.moments.iter().enumerate() {
+        for (index, moment) in history.at_devices() {
             let (device, stale) = match &moment.what {
                 Occurrence::Called { device, call, content, .. } => {
-                    calls.insert((*device, *call), content);
+                    if matters(content) {
+                        calls.insert((*device, *call), content);
+                    }
                     continue;
                 }
                 Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
@@ -97,6 +99,11 @@ impl Check for News {
         }
         findings
     }
+}
+
+/// Whether what a call comes to says anything of what its device has been shown.
+const fn matters(call: &Call) -> bool {
+    ends(call) || matches!(call, Call::EnterRoom { .. } | Call::GetInvitationList { .. })
 }
 
 /// Whether a call ends the time in the room: after it, nothing that the device was shown binds it.

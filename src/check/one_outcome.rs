@@ -110,7 +110,7 @@ impl OneOutcome {
     /// At the API: the application of one device hears of two outcomes of one attempt.
     fn heard_two(&mut self, history: &History<'_>) {
         let mut heard: Map<(DeviceIndex, InstanceId, &UserId, AttemptNo), Outcome> = Map::default();
-        for (index, moment) in history.trace.moments.iter().enumerate() {
+        for (index, moment) in history.at_devices() {
             let Occurrence::Heard { device, event } = &moment.what else { continue };
             let Some((stamp, about)) = event.stamp.as_ref().and_then(|stamp| Some((stamp, stamp.about.as_ref()?)))
             else {

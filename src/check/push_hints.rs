@@ -7,12 +7,11 @@
 use std::collections::VecDeque;
 
 use super::follow::{Change, Followed, Scene};
-use super::history::{Ask, History, Map, Span, Sure};
+use super::history::{Ask, History, Map, Span, Sure, UserNo};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::Call;
 use crate::protocol::event::{PushHint, RoomInfo};
 use crate::protocol::vocabulary::{RoomId, UserId};
-use crate::trace::Occurrence;
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "push hints",
@@ -26,7 +25,7 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
 struct PushHints {
     findings: Findings,
     /// The calls of each user to each room, in the order of their commits.
-    calls: Map<(UserId, RoomId), VecDeque<Called>>,
+    calls: Map<(UserNo, RoomId), VecDeque<Called>>,
 }
 
 /// A ring that began.
@@ -35,7 +34,7 @@ struct Called {
     when: Span,
     /// Whether the invitee had a device online.
     online: Sure,
-    /// The room as the events of the commit show it, if anybody heard of it.
+    /// The room as the events of the commit show it, if anybody heard of it and a hint may come.
     shown: Option<Shown>,
 }
 
@@ -68,22 +67,20 @@ impl Check for PushHints {
             });
             let unseen = online == Sure::No && scene.history.may_have_unseen_session(invitee, scene.when);
             let online = if unseen { Sure::Maybe } else { online };
-            let key = (scene.history.user_id(invitee).clone(), room.clone());
-            let shown = info.map(Shown::of);
-            self.calls.entry(key).or_default().push_back(Called { attempt, when: scene.when, online, shown });
+            let shown = info.filter(|_| online != Sure::Yes).map(Shown::of);
+            let calls = self.calls.entry((invitee, room.clone())).or_default();
+            calls.push_back(Called { attempt, when: scene.when, online, shown });
         }
     }
 
     fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings {
         let is_seen = history.trace.vantage.is_server();
-        for (index, moment) in history.trace.moments.iter().enumerate() {
-            if let Occurrence::PushHinted(hint) = &moment.what {
-                self.hinted(history, followed, index, hint);
-            }
+        for (index, hint) in &history.push_hints {
+            self.hinted(history, followed, *index, hint);
         }
         for ((user, room), called) in std::mem::take(&mut self.calls).into_iter().filter(|_| is_seen) {
             for called in called.into_iter().filter(|called| called.online == Sure::No) {
-                self.missing(history, &user, &room, &called);
+                self.missing(history, history.user_id(user), &room, &called);
             }
         }
         std::mem::take(&mut self.findings)
@@ -92,8 +89,9 @@ impl Check for PushHints {
 
 impl PushHints {
     fn hinted(&mut self, history: &History<'_>, followed: &Followed<'_>, index: usize, hint: &PushHint) {
-        let key = (hint.user_id.clone(), hint.room_id.clone());
-        let calls = self.calls.entry(key).or_default();
+        let key = history.user(&hint.user_id).map(|user| (user, hint.room_id.clone()));
+        let mut nobody = VecDeque::new();
+        let calls = key.and_then(|key| self.calls.get_mut(&key)).unwrap_or(&mut nobody);
         let before = calls.iter().take_while(|called| called.when.earliest <= index).count();
         let is_over =
             |called: &Called| followed.attempts[called.attempt].ends.first().is_some_and(|end| end.when.latest < index);

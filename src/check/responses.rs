@@ -74,6 +74,7 @@ impl Responses {
             && let Some((moment, other)) = ask
                 .answers
                 .iter()
+                .skip(1)
                 .find(|(_, other)| other.result != first.result && !is_logged_out(history, ask, other))
         {
             self.findings.add(|| {
@@ -109,7 +110,7 @@ impl Responses {
     fn calls(&mut self, history: &History<'_>) {
         let mut open: Map<(DeviceIndex, CallNo), (usize, OperationName)> = Map::default();
         let mut epilogue = false;
-        for (index, moment) in history.trace.moments.iter().enumerate() {
+        for (index, moment) in history.at_devices() {
             match &moment.what {
                 Occurrence::Stage(Stage::FinalLists) => epilogue = true,
                 Occurrence::Called { device, call, content, .. } => {

@@ -128,7 +128,7 @@ impl RingLifecycle {
         // Lists don't tell the instance; a device is shown its own attempt of a room.
         let mut shown: Map<(DeviceIndex, &RoomId, AttemptNo), ()> = Map::default();
         let mut calls: Map<(DeviceIndex, CallNo), &RoomId> = Map::default();
-        for (index, moment) in history.trace.moments.iter().enumerate() {
+        for (index, moment) in history.at_devices() {
             match &moment.what {
                 Occurrence::Called { device, call, content, .. } => {
                     if let Call::GetInvitationList { room_id, .. } = &**content {

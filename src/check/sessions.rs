@@ -174,7 +174,7 @@ impl Sessions {
     fn at_the_api(&mut self, history: &History<'_>) {
         let mut newest: Map<(DeviceIndex, InstanceId), (Revision, Vec<&StampedEvent>)> = Map::default();
         let mut offline: Vec<bool> = vec![false; history.plan().devices.len()];
-        for (index, moment) in history.trace.moments.iter().enumerate() {
+        for (index, moment) in history.at_devices() {
             match &moment.what {
                 Occurrence::Called { device, content, .. } if content.operation() == OperationName::Login => {
                     offline[device.index()] = false;

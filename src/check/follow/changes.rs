@@ -1,6 +1,6 @@
 //! What a commit changed: from the request that led to it where that was answered, otherwise from its events.
 
-use super::super::history::{Ask, History, Map, Revealed, SessionNo, Span, Sure, UserNo};
+use super::super::history::{Ask, Few, History, Map, Revealed, SessionNo, Span, Sure, UserNo};
 use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
 use super::{Change, cause};
 use crate::check::variants::CalledAgain;
@@ -453,7 +453,7 @@ impl<'t> Work<'_, 't> {
         if let Some(number) = number {
             self.room.numbers.insert((invitee, number), attempt);
         }
-        self.attempts.push(Attempt { room: self.room.id, invitee, inviter, number, began, timeout, ends: Vec::new() });
+        self.attempts.push(Attempt { room: self.room.id, invitee, inviter, number, began, timeout, ends: Few::new() });
         attempt
     }
 }

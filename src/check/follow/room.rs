@@ -1,6 +1,6 @@
 //! The state of a room instance as far as its commits reveal it, and the life of each attempt.
 
-use super::super::history::{History, Map, Revealed, SessionNo, Span, UserNo};
+use super::super::history::{Few, History, Map, Revealed, SessionNo, Span, UserNo};
 use crate::plan::DeviceIndex;
 use crate::protocol::vocabulary::{AttemptNo, InstanceId, InvitationStatus, Revision, Role, RoomId};
 use crate::time::{Duration, Instant};
@@ -56,7 +56,7 @@ pub(in crate::check) struct Attempt<'t> {
     pub(in crate::check) began: Option<Span>,
     pub(in crate::check) timeout: Timeout,
     /// Its end; more than one is what must never be.
-    pub(in crate::check) ends: Vec<AttemptEnd>,
+    pub(in crate::check) ends: Few<AttemptEnd>,
 }
 
 /// When an attempt gives up.

@@ -9,16 +9,18 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::super::variants::Variants;
 use super::{
-    Ask, Delivery, Ended, History, HowEnded, Irregularity, Map, Receipt, Revealed, SessionNo, UserNo, number,
+    Ask, Delivery, Ended, Few, History, HowEnded, Instance, Irregularity, Map, Receipt, Revealed, SessionNo, UserNo,
+    number,
 };
 use crate::plan::DeviceIndex;
 use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
-use crate::protocol::vocabulary::{ErrorCode, InstanceId, OperationName, RequestId, Revision, SessionToken, UserId};
+use crate::protocol::vocabulary::{ErrorCode, InstanceId, RequestId, Revision, SessionToken, UserId};
 use crate::trace::{Occurrence, Stage, Trace};
 
 /// Reads a trace once, from its beginning.
@@ -28,7 +30,6 @@ pub(super) struct Reader<'t> {
     /// The last ask of each request id of a device.
     latest: Map<(DeviceIndex, &'t RequestId), usize>,
     tokens: Map<&'t SessionToken, SessionNo>,
-    evidence: Map<InstanceId, Vec<(Revision, usize, Evidence)>>,
     /// The sessions that a crash of the server has cut off, until it starts again.
     torn: Vec<SessionNo>,
     /// The sessions that were suspended so shortly before it that their record may be lost.
@@ -44,12 +45,6 @@ struct Connection<'t> {
     session: Option<SessionNo>,
     /// Requests that wait for an answer, in the order of their arrival, as (ask, receipt).
     open: VecDeque<(&'t RequestId, usize, usize)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Evidence {
-    Delivery(usize),
-    Ask(usize),
 }
 
 impl<'t> Reader<'t> {
@@ -71,6 +66,8 @@ impl<'t> Reader<'t> {
             sessions_of: Vec::new(),
             asks: Vec::new(),
             deliveries: Vec::new(),
+            at_devices: Vec::new(),
+            push_hints: Vec::new(),
             irregularities: Vec::new(),
             resumes: Vec::new(),
             unasked: Vec::new(),
@@ -86,7 +83,6 @@ impl<'t> Reader<'t> {
             connections: Map::default(),
             latest: Map::default(),
             tokens: Map::default(),
-            evidence: Map::default(),
             torn: Vec::new(),
             unsure: Vec::new(),
             events_asked_for: 0,
@@ -96,6 +92,9 @@ impl<'t> Reader<'t> {
     pub(super) fn read(mut self) -> History<'t> {
         let trace = self.history.trace;
         for (index, moment) in trace.moments.iter().enumerate() {
+            if is_at_device(&moment.what) {
+                self.history.at_devices.push(index);
+            }
             match &moment.what {
                 Occurrence::ServerReceived { device, connection, message } => match message {
                     ClientMessage::Login(login) => {
@@ -119,6 +118,7 @@ impl<'t> Reader<'t> {
                 Occurrence::ServerLost { connection, .. } => self.detach(index, *connection, false),
                 Occurrence::ServerClosed { connection, .. } => self.detach(index, *connection, true),
                 Occurrence::ServerCrashed => self.crashed(index),
+                Occurrence::PushHinted(hint) => self.history.push_hints.push((index, hint)),
                 Occurrence::Stage(Stage::FinalLists) => self.history.quiet_from = Some(index),
                 Occurrence::ServerStarted { .. } => self.started(index),
                 _ => {}
@@ -145,8 +145,8 @@ impl<'t> Reader<'t> {
         let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
             let ask = &asks[*ask];
             session.is_some()
-                && changes_state(&request.content)
-                && changes_state(&ask.request.content)
+                && request.content.changes_state()
+                && ask.request.content.changes_state()
                 && ask.answers.first().is_none_or(|(answered, response)| {
                     let gap = trace.moments[index].at.since(trace.moments[*answered].at);
                     // When its result was there is known only between its arrival and its answer, and less from outside: it
@@ -168,11 +168,11 @@ impl<'t> Reader<'t> {
         let kept = kept.filter(|ask| asks[*ask].request.content == request.content || !may_be_lost(&asks[*ask]));
         let ask = repeated.unwrap_or_else(|| {
             let reuses_id = kept.is_some();
-            asks.push(Ask { device, session, request, reuses_id, receipts: Vec::new(), answers: Vec::new() });
+            asks.push(Ask { device, session, request, reuses_id, receipts: Few::new(), answers: Few::new() });
             asks.len() - 1
         });
         // A read has its id to itself: no result of it is kept, and what was kept under the id is still kept (IDM-1).
-        if session.is_some() && changes_state(&request.content) && (kept.is_none() || repeated.is_some()) {
+        if session.is_some() && request.content.changes_state() && (kept.is_none() || repeated.is_some()) {
             self.latest.insert((device, &request.id), ask);
         }
         known.open.push_back((&request.id, ask, asks[ask].receipts.len()));
@@ -194,11 +194,14 @@ impl<'t> Reader<'t> {
         if asked.answers.len() > 1 {
             return;
         }
+        let logged_out = match (asked.session, asked.success()) {
+            (Some(session), Some((Call::Logout {}, _))) => asked.span().map(|when| (session, when)),
+            _ => None,
+        };
         if let Some(at) = response.at {
-            self.evidence.entry(at.instance).or_default().push((at.revision, index, Evidence::Ask(ask)));
+            self.history.revealed(at.instance, at.revision).asks.push(ask);
         }
-        if let (Some(session), Some((Call::Logout {}, _))) = (asked.session, asked.success()) {
-            let when = asked.span().expect("it was received and answered");
+        if let Some((session, when)) = logged_out {
             self.end(session, Ended { when, how: HowEnded::LoggedOut });
         }
     }
@@ -207,10 +210,11 @@ impl<'t> Reader<'t> {
         let Some(session) = self.connections.get(&connection).and_then(|known| known.session) else { return };
         let history = &mut self.history;
         let known = &history.sessions[session.index()];
-        let expected = known.numbers.last().copied().unwrap_or(0).saturating_add(1);
+        let deliveries = &history.deliveries;
+        let expected = known.heard.last().map_or(0, |last| deliveries[*last].seq).saturating_add(1);
         if seq < expected {
-            let position = known.numbers.binary_search(&seq).ok();
-            let before = position.map(|position| history.deliveries[known.heard[position]].event);
+            let position = known.heard.binary_search_by_key(&seq, |heard| deliveries[*heard].seq).ok();
+            let before = position.map(|position| deliveries[known.heard[position]].event);
             if before.is_none_or(|before| before != event) {
                 let what = format!("event {seq} was another event when it was sent first");
                 history.irregularities.push(Irregularity { session, moment: index, what });
@@ -221,15 +225,19 @@ impl<'t> Reader<'t> {
             let what = format!("event {seq} is sent where event {expected} is next");
             history.irregularities.push(Irregularity { session, moment: index, what });
         }
-        let invitee = event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref());
-        let invitee = invitee.map(|about| UserNo(number(history.users.insert_full(&about.invitee).0)));
+        // One event goes to many sessions, one after the other.
+        let invitee = match deliveries.last().filter(|last| Arc::ptr_eq(last.event, event)) {
+            Some(last) => last.invitee,
+            None => {
+                let about = event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref());
+                about.map(|about| UserNo(number(history.users.insert_full(&about.invitee).0)))
+            }
+        };
         let delivery = history.deliveries.len();
-        history.deliveries.push(Delivery { session, moment: index, event, invitee });
+        history.deliveries.push(Delivery { session, seq, moment: index, event, invitee });
         history.sessions[session.index()].heard.push(delivery);
-        history.sessions[session.index()].numbers.push(seq);
         if let Some(stamp) = &event.stamp {
-            let of = self.evidence.entry(stamp.instance).or_default();
-            of.push((stamp.revision, index, Evidence::Delivery(delivery)));
+            history.revealed(stamp.instance, stamp.revision).deliveries.push(delivery);
         }
     }
 
@@ -242,26 +250,56 @@ impl<'t> Reader<'t> {
         }
         for (number, ask) in self.history.asks.iter().enumerate() {
             let Some(room) = ask.room() else { continue };
-            if ask.answers.is_empty() && changes_state(&ask.request.content) {
+            if ask.answers.is_empty() && ask.request.content.changes_state() {
                 self.history.unanswered.entry(room).or_default().push(number);
             }
         }
-        self.evidence.sort_unstable_keys();
-        for (instance, mut evidence) in std::mem::take(&mut self.evidence) {
-            evidence.sort_unstable();
-            let commits = &mut self.history.instances.entry(instance).or_default().commits;
-            for (revision, _, one) in evidence {
-                if commits.last().is_none_or(|last: &Revealed| last.revision != revision) {
-                    commits.push(Revealed { revision, deliveries: Vec::new(), asks: Vec::new() });
-                }
-                let revealed = commits.last_mut().expect("it was pushed just now");
-                match one {
-                    Evidence::Delivery(delivery) => revealed.deliveries.push(delivery),
-                    Evidence::Ask(ask) => revealed.asks.push(ask),
-                }
-            }
-        }
+        self.history.instances.sort_unstable_keys();
+        self.history.instances.values_mut().for_each(Instance::put_in_order);
         self.history
+    }
+}
+
+impl History<'_> {
+    /// What is known of a revision: the latest that was told of, or it is begun.
+    fn revealed(&mut self, instance: InstanceId, revision: Revision) -> &mut Revealed {
+        let commits = &mut self.instances.entry(instance).or_default().commits;
+        if commits.last().is_none_or(|last| last.revision != revision) {
+            commits.push(Revealed { revision, deliveries: SmallVec::new(), asks: Few::new() });
+        }
+        commits.last_mut().expect("it was pushed just now")
+    }
+}
+
+impl Instance {
+    /// Mostly a commit is told of before the next: where not, what tells of one was noted in several places.
+    fn put_in_order(&mut self) {
+        if self.commits.is_sorted_by(|one, next| one.revision < next.revision) {
+            return;
+        }
+        self.commits.sort_by_key(|revealed| revealed.revision);
+        self.commits.dedup_by(|later, first| {
+            let is_same = later.revision == first.revision;
+            if is_same {
+                first.deliveries.append(&mut later.deliveries);
+                first.asks.append(&mut later.asks);
+            }
+            is_same
+        });
+    }
+}
+
+/// See [`History::at_devices`].
+const fn is_at_device(what: &Occurrence) -> bool {
+    match what {
+        Occurrence::Stage(_)
+        | Occurrence::Called { .. }
+        | Occurrence::Returned { .. }
+        | Occurrence::Heard { .. }
+        | Occurrence::DeviceSent { .. }
+        | Occurrence::DeviceChanged { .. } => true,
+        Occurrence::DeviceReceived { message, .. } => !matches!(message, ServerMessage::Event { .. }),
+        _ => false,
     }
 }
 
@@ -290,15 +328,6 @@ fn next_answer<'t>(trace: &'t Trace, from: usize, on: ConnectionNo, id: &Request
         }
         _ => None,
     })
-}
-
-fn changes_state(content: &Content) -> bool {
-    match content {
-        Content::Call(call) => call.operation().changes_state(),
-        Content::Malformed(malformed) => {
-            OperationName::from_name(&malformed.operation).is_none_or(OperationName::changes_state)
-        }
-    }
 }
 
 /// IDM-1: results -2 and 100001 are not kept, and login comes before all that is kept.

@@ -54,15 +54,15 @@ pub(super) fn judge(history: &History<'_>, finals: &[Traversal], findings: &mut 
     let mut folding =
         Folding { history, folds: Map::default(), calls: Map::default(), read_at: Map::default(), findings };
     // New sessions, which an application can't see begin where the library logs in again by itself.
-    let mut begun: BTreeMap<usize, Vec<DeviceIndex>> = BTreeMap::new();
-    for session in &history.sessions {
-        begun.entry(session.began.latest).or_default().push(session.device);
-    }
-    for (index, moment) in history.trace.moments.iter().enumerate() {
-        for device in begun.remove(&index).into_iter().flatten() {
+    let mut begun: Vec<(usize, DeviceIndex)> =
+        history.sessions.iter().map(|session| (session.began.latest, session.device)).collect();
+    begun.sort_unstable();
+    let mut begun = begun.into_iter().peekable();
+    for (index, moment) in history.at_devices() {
+        while let Some((_, device)) = begun.next_if(|(at, _)| *at <= index) {
             folding.forget(device);
         }
-        if moment.what == Occurrence::Stage(Stage::FinalLists) {
+        if matches!(moment.what, Occurrence::Stage(Stage::FinalLists)) {
             break;
         }
         folding.see(index, &moment.what);
@@ -130,7 +130,7 @@ impl<'t> Folding<'_, 't> {
                     Event::InvitationAdded { invitation, .. }
                     | Event::InvitationRemoved { invitation, .. }
                     | Event::InvitationStatusChanged { invitation, .. } => {
-                        let Some(Stamp { instance, revision, .. }) = event.stamp.clone() else { return };
+                        let Some(Stamp { instance, revision, .. }) = event.stamp else { return };
                         let fold = self.folds.entry((*device, room)).or_default();
                         fold.is_of(instance);
                         let removed = matches!(event.event, Event::InvitationRemoved { .. });

@@ -4,7 +4,7 @@
 //! noted as possibly over: nothing is then demanded for it, and nothing is held against it.
 
 use super::super::{Attachment, Ended, HowEnded, Outage, ResumeAsked, Session, SessionNo, Span, number};
-use super::{Reader, changes_state};
+use super::Reader;
 use crate::plan::DeviceIndex;
 use crate::protocol::message::ConnectionNo;
 use crate::protocol::vocabulary::{OperationName, SessionToken};
@@ -19,7 +19,7 @@ impl<'t> Reader<'t> {
             if receipt.moment > login && receipt.session.is_none() {
                 receipt.session = Some(session);
                 asked.session.get_or_insert(session);
-                if changes_state(&asked.request.content) {
+                if asked.request.content.changes_state() {
                     self.latest.entry((asked.device, &asked.request.id)).or_insert(ask);
                 }
             }
@@ -96,7 +96,6 @@ impl<'t> Reader<'t> {
             attachments: Vec::with_capacity(1),
             unanswered_logins: Vec::new(),
             heard: Vec::new(),
-            numbers: Vec::new(),
             suspended: None,
             cut_off: false,
         });
