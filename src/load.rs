@@ -32,6 +32,7 @@ pub use self::result::LoadResult;
 pub use self::work::Work;
 
 use crate::protocol::bounds::Bounds;
+use crate::protocol::vocabulary::UserId;
 use crate::run::shard::Shard;
 use crate::seed::Seed;
 use crate::time::Duration;
@@ -46,6 +47,9 @@ const POPULATION_MIN: u32 = 10;
 /// The most copies of a scenario's people that are taken without being asked for.
 const POPULATION_MAX: u32 = 1000;
 
+/// Makes the UserSig of a user.
+pub type UserSigs = Arc<dyn Fn(&UserId) -> String + Send + Sync>;
+
 /// What a run does.
 #[derive(Clone)]
 pub struct LoadConfig {
@@ -55,6 +59,8 @@ pub struct LoadConfig {
     pub target: String,
     /// How connections to it are made.
     pub dialler: Dialler,
+    /// What each user shows to be let in; without it nothing.
+    pub user_sigs: Option<UserSigs>,
     /// How many calls arrive, over all shards.
     pub rate: Rate,
     /// How they are spaced.

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use super::args::{Arrivals, Connections, Format, Load, Merge};
 use super::clock::unix_time;
 use super::output::Output;
-use super::serve::value;
+use super::serve::{tokens, value};
 use super::{Ending, Failure};
 use crate::file;
 use crate::load::knee::{self, Knee};
 use crate::load::thresholds::{Condition, Met};
 use crate::load::work::MODELS;
-use crate::load::{LoadConfig, LoadError, LoadResult, OracleOptions, Rate, Spacing, Work, run};
+use crate::load::{LoadConfig, LoadError, LoadResult, OracleOptions, Rate, Spacing, UserSigs, Work, run};
 use crate::protocol::bounds::BoundValue;
+use crate::protocol::vocabulary::UserId;
 use crate::report::load as report;
 use crate::scenario::expression::Measure;
 use crate::time::Duration;
@@ -76,10 +77,8 @@ fn find_knee(arguments: &Load, config: &LoadConfig, mut conditions: Vec<Conditio
             let config = LoadConfig { rate: Rate::Constant(rate), tag, ..config.clone() };
             let result = run(&config, &mut |progress| meter.probe(rate, progress))?;
             wrong += result.judged.wrong;
-            meter
-                .aside(|| output.write(&format!("{}\n", report::probe(&knee::Probe::of(rate, &conditions, &result)))))
-                .and_then(|()| output.flush())
-                .map_err(KneeError::Output)?;
+            let probed = report::probe(&knee::Probe::of(rate, &conditions, &result));
+            meter.aside(|| said(&format!("{probed}\n"), arguments.format, output)).map_err(KneeError::Output)?;
             Ok::<_, KneeError>(result)
         });
         meter.end();
@@ -87,8 +86,7 @@ fn find_knee(arguments: &Load, config: &LoadConfig, mut conditions: Vec<Conditio
             KneeError::Load(error) => failure(error),
             KneeError::Output(error) => Failure::Output(error),
         })?;
-        output.write(&format!("search {number}: {}", report::search(&search)))?;
-        output.flush()?;
+        said(&format!("search {number}: {}", report::search(&search)), arguments.format, output)?;
         searches.push(search);
     }
     let knee = Knee::new(&config.work.name, &config.target, &conditions, searches);
@@ -101,6 +99,14 @@ fn find_knee(arguments: &Load, config: &LoadConfig, mut conditions: Vec<Conditio
         Format::Human => output.write(&report::knee(&knee, output.page))?,
     }
     Ok(u8::from(wrong > 0 || !matches!(knee.conclusion(), knee::Conclusion::Found { .. })))
+}
+
+/// Tells people how far the search has come; a program is told the result alone.
+fn said(words: &str, format: Format, output: &mut Output) -> std::io::Result<()> {
+    match format {
+        Format::Human => output.write(words).and_then(|()| output.flush()),
+        Format::Json => Ok(()),
+    }
 }
 
 /// Why a search ended early.
@@ -228,6 +234,7 @@ fn config(arguments: &Load, work: Work, server: &Server) -> Result<LoadConfig, F
         work,
         target: arguments.target.clone(),
         dialler: Dialler::new(server.url(), &options).map_err(unreachable)?,
+        user_sigs: user_sigs(arguments, server)?,
         rate: arguments.rate.clone(),
         spacing: match arguments.arrivals {
             Arrivals::Even => Spacing::Even,
@@ -245,6 +252,18 @@ fn config(arguments: &Load, work: Work, server: &Server) -> Result<LoadConfig, F
         lag: arguments.lag.as_deref().map(|lag| duration("--lag", lag)).transpose()?,
         oracle: OracleOptions { linearizability_every: arguments.linearizability, traces: arguments.traces.clone() },
     })
+}
+
+/// What everybody shows to be let in, where the server asks for it.
+fn user_sigs(arguments: &Load, server: &Server) -> Result<Option<UserSigs>, Failure> {
+    let Some(sdk_app_id) = arguments.sdk_app_id else { return Ok(None) };
+    if !matches!(server, Server::Elsewhere(_)) {
+        let words =
+            "--sdk-app-id is for a server by its address: `reference` and `serve` let everybody in; leave it out";
+        return Err(Failure::Usage(words.to_owned()));
+    }
+    let tokens = tokens(sdk_app_id, arguments.secret_file.as_deref())?;
+    Ok(Some(Arc::new(move |user: &UserId| tokens(user.as_str()))))
 }
 
 fn duration(argument: &str, text: &str) -> Result<Duration, Failure> {

@@ -13,6 +13,7 @@ use std::time::Duration as Wait;
 use tokio::sync::oneshot;
 
 use super::args::{Fault, LogFormat, LogLevel, PlayedContract, Serve};
+use super::clock::unix_time;
 use super::output::Output;
 use super::reference::named;
 use super::{Ending, Failure};
@@ -27,6 +28,9 @@ use crate::world::driver::DriverLimits;
 
 /// The variable of the environment that holds the secret.
 const SECRET: &str = "CONVOKE_SDK_SECRET";
+
+/// For how long a token is good that we make.
+const TOKEN_SECONDS: u64 = 86_400;
 
 /// No secret is longer, in bytes; a longer file is another file.
 const SECRET_BYTES_MAX: usize = 4096;
@@ -116,8 +120,17 @@ fn authentication(arguments: &Serve) -> Result<Authentication, Failure> {
     Ok(Authentication::UserSig(user_sig_key(sdk_app_id, arguments.secret_file.as_deref())?))
 }
 
+/// Makes the UserSig of any user of an application, good from the moment on in which it is made.
+pub(super) fn tokens(
+    sdk_app_id: u64,
+    secret_file: Option<&Path>,
+) -> Result<impl Fn(&str) -> String + Send + Sync + use<>, Failure> {
+    let key = user_sig_key(sdk_app_id, secret_file)?;
+    Ok(move |user_id: &str| key.issue(user_id, unix_time().as_secs(), TOKEN_SECONDS))
+}
+
 /// The key of an application, whose secret is in a file or in the environment.
-pub(super) fn user_sig_key(sdk_app_id: u64, secret_file: Option<&Path>) -> Result<UserSigKey, Failure> {
+fn user_sig_key(sdk_app_id: u64, secret_file: Option<&Path>) -> Result<UserSigKey, Failure> {
     let usage = |words: &str| Err(Failure::Usage(words.to_owned()));
     let from_environment = std::env::var_os(SECRET);
     let (place, bytes) = match (secret_file, from_environment) {

@@ -328,6 +328,12 @@ impl Cast {
             self.triggers.called(device, number, operation);
         }
         self.episode.record(sent, Occurrence::Called { device, call: number, content: content.clone(), step });
+        let content = match (&floor.user_sigs, &*content) {
+            (Some(of), Call::Login { .. }) => {
+                Arc::new(Call::Login { user_sig: of(&self.members[device.index()].identity.user_id).into() })
+            }
+            _ => content,
+        };
         self.tell(device, Command::Input(DeviceInput::Call { call: number, content }));
     }
 

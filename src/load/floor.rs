@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::UserSigs;
 use super::alarm::Alarm;
 use super::arrivals::Arrival;
 use super::histograms::Latency;
@@ -19,6 +20,8 @@ const GETTING_READY_MAX: usize = 64;
 pub(super) struct Floor {
     pub(super) work: Arc<Work>,
     pub(super) tag: Arc<str>,
+    /// What each user shows to be let in.
+    pub(super) user_sigs: Option<UserSigs>,
     pub(super) clock: Clock,
     /// Whether every call has connections of its own.
     pub(super) churns: bool,
@@ -82,6 +85,7 @@ impl Floor {
         Self {
             work,
             tag,
+            user_sigs: None,
             clock,
             churns,
             lag,

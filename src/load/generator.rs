@@ -239,7 +239,9 @@ async fn generate(config: &LoadConfig, watch: &mut dyn FnMut(&Progress)) -> Resu
     let oracle = Oracle::start(work.clone(), config.oracle.clone());
     let lag = config.lag.unwrap_or(LAG + work.plan.service.bounds.expiry_lateness_max + TRANSIT_MAX);
     let population = config.population();
-    let floor = Floor::new(work.clone(), config.tag.clone(), clock, !config.connections_kept, lag, oracle, population);
+    let mut floor =
+        Floor::new(work.clone(), config.tag.clone(), clock, !config.connections_kept, lag, oracle, population);
+    floor.user_sigs = config.user_sigs.clone();
     let limits = DriverLimits { backoff_min: Duration::from_millis(50), ..DriverLimits::default() };
     let entropy = Seed(crate::seed::fnv1a(config.tag.as_bytes()));
     let hall = Arc::new_cyclic(|myself| {

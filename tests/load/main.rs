@@ -60,8 +60,13 @@ impl Server {
     }
 
     fn start_with(folder: &Folder, more: &[&str]) -> Self {
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--insecure-any-user", "--no-rate-limits"];
-        let mut command = folder.command(&[&arguments, more].concat());
+        let arguments = "serve --listen 127.0.0.1:0 --insecure-any-user --no-rate-limits";
+        Self::spawn(folder, &format!("{arguments} {}", more.join(" ")))
+    }
+
+    fn spawn(folder: &Folder, arguments: &str) -> Self {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = folder.command(&words);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.filter_map(|line| Some(line.split_once("ws://")?.1.strip_suffix("/v1")?.to_owned())).next();
@@ -346,4 +351,42 @@ fn the_knee_of_a_slow_server_is_found() {
     }
     assert!(said.contains("search 2: last good rate"), "{said}");
     assert!(said.contains("knee ") || said.contains("too noisy to tell"), "{said}");
+}
+
+#[test]
+fn whoever_asks_for_a_user_sig_is_shown_one_and_no_trace_keeps_it() {
+    let folder = Folder::new("user-sig");
+    std::fs::write(folder.0.join("secret.txt"), "a secret of nobody\n").unwrap();
+    // What its author expects is wrong, so that a trace is kept.
+    let scenario = "version: 1\ntitle: A call.\nusers:\n  alice: {devices: [web]}\n  bob: {devices: [phone]}\nrooms:\n  \
+                    r: {owner: alice, members: [alice.web]}\nsteps:\n  - device: alice.web\n    inviteUsers: \
+                    {roomId: r, userIdList: [bob], timeout: 30}\n    returns: {bob: kAlreadyInInvitationList}\n";
+    std::fs::write(folder.0.join("call.yaml"), scenario).unwrap();
+    let key = "--sdk-app-id 1400000001 --secret-file secret.txt";
+    let server = Server::spawn(&folder, &format!("serve --listen 127.0.0.1:0 --no-rate-limits {key}"));
+    let load = |more: &str| {
+        let url = format!("ws://{}/v1", server.address);
+        let output = folder.convoke(&format!("load {url} {more} --rate 5 --duration 1s --warm-up 0s --population 2"));
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (status, said) = load(&format!("rejected {key} --json known.json"));
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(folder.result("known.json").counts.completed, 5, "{said}");
+    let (status, said) = load("rejected");
+    assert!(status == Some(2) && said.contains("login"), "{said}");
+    let (status, said) = load(&format!("call.yaml {key} --json wrong.json"));
+    assert_eq!(status, Some(1), "{said}");
+    let trace = folder.read(&folder.result("wrong.json").judged.traces[0]);
+    // The logins are in it, and nothing that lets anybody in.
+    let without = trace.matches(r#""userSig":"""#).count();
+    assert!(without > 0 && without == trace.matches("userSig").count(), "{trace}");
+}
+
+#[test]
+fn a_search_for_the_knee_says_one_object_to_programs() {
+    let folder = Folder::new("knee-json");
+    let knee = "load reference rejected --find-knee --rate 2 --duration 1s --warm-up 0s --fail-if p99(call)>0ms";
+    let output = folder.convoke(&format!("{knee} --format json"));
+    let knee: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!(knee["kind"], "knee");
 }

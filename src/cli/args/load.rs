@@ -71,6 +71,13 @@ pub(in crate::cli) struct Load {
     /// Of `serve`: the folder of its journal; without it, it keeps nothing
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) data: Option<PathBuf>,
+    /// Of a server's address: everybody logs in with a UserSig of this application, made with the secret of --secret-file or
+    /// CONVOKE_SDK_SECRET
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) sdk_app_id: Option<u64>,
+    /// The file that holds the application's secret
+    #[arg(long, value_name = "FILE", requires = "sdk_app_id")]
+    pub(in crate::cli) secret_file: Option<PathBuf>,
     /// Of how many calls the order of one is searched for at the API alone; 0 for none
     #[arg(long, value_name = "N", default_value = "50")]
     pub(in crate::cli) linearizability: u64,

@@ -3,15 +3,12 @@
 use super::super::Failure;
 use super::super::args::{RealTime, Tested};
 use super::super::clock::unix_time;
-use super::super::serve::user_sig_key;
+use super::super::serve::tokens;
 use crate::run::elsewhere::Elsewhere;
 use crate::run::profile::Profile;
 use crate::run::system::{AccountError, Accounts, Reach, SubjectError, SystemSubject, Token};
 use crate::world::driver::dial::DialError;
 use crate::world::live::Scale;
-
-/// For how long a token is good that we make.
-const TOKEN_SECONDS: u64 = 86_400;
 
 impl From<SubjectError> for Failure {
     fn from(error: SubjectError) -> Self {
@@ -60,8 +57,7 @@ fn accounts(arguments: &RealTime) -> Result<Accounts, Failure> {
     let run = || arguments.prefix.clone().unwrap_or_else(|| format!("c{:x}-", unix_time().as_millis() & 0xffff_ffff));
     let token = || -> Result<Option<Token>, Failure> {
         let Some(sdk_app_id) = arguments.sdk_app_id else { return Ok(None) };
-        let key = user_sig_key(sdk_app_id, arguments.secret_file.as_deref())?;
-        Ok(Some(Box::new(move |user_id: &str| key.issue(user_id, unix_time().as_secs(), TOKEN_SECONDS))))
+        Ok(Some(Box::new(tokens(sdk_app_id, arguments.secret_file.as_deref())?)))
     };
     match (&arguments.accounts, &arguments.account_command) {
         (Some(file), _) => Ok(Accounts::listed(file, run(), token()?)?),
