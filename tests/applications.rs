@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use convoke::check::{self, Finding};
 use convoke::plan::Plan;
-use convoke::protocol::vocabulary::EventName;
+use convoke::protocol::call::Reply;
+use convoke::protocol::event::Event;
+use convoke::protocol::vocabulary::{ApiError, ErrorCode, EventName};
 use convoke::run::{OWN_SEED, corpus, plan};
 use convoke::trace::outside::seen_by_applications;
 use convoke::trace::{Occurrence, Trace};
@@ -75,6 +77,64 @@ fn check(file: &str, who: &str, event: EventName, times: usize, requirement: &st
         !matches!(one.check, "expectations" | "results") && one.requirements.iter().any(|id| &*id.0 == requirement)
     };
     assert!(findings.iter().any(named), "{who} {event} x{times}: no {requirement} in {:#?}", words(&findings));
+}
+
+/// The same of a requirement that one wrong word breaks, whatever has happened: `bend` makes it wrong.
+#[track_caller]
+fn check_words(file: &str, bend: impl Fn(&mut Occurrence) -> bool, requirement: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(file);
+    let plan = plan(&path, OWN_SEED).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    let mut trace = seen(file, plan);
+    let bent = trace.moments.iter_mut().any(|moment| bend(&mut moment.what));
+    assert!(bent, "there is nothing to bend in {file}");
+    let findings = check::judge(&trace).findings;
+    let named = |one: &Finding| one.check == "applications" && one.requirements.iter().any(|id| &*id.0 == requirement);
+    assert!(findings.iter().any(named), "no {requirement} in {:#?}", words(&findings));
+}
+
+#[test]
+fn what_no_application_may_be_told_is_found() {
+    let refused = "cancel/plain-member-may-not-cancel-others-calls.yaml";
+    let error = |what: &mut Occurrence, change: fn(&mut ApiError)| match what {
+        Occurrence::Returned { result: Err(error), .. } => {
+            change(error);
+            true
+        }
+        _ => false,
+    };
+    check_words(refused, |what| error(what, |error| error.message = "".into()), "ERR-4");
+    check_words(refused, |what| error(what, |error| error.code = ErrorCode::PERMISSION_DENIED), "ERR-5");
+    let told = |what: &mut Occurrence| match what {
+        Occurrence::Returned { result: Ok(Reply::RoomInfo(info)), .. } => {
+            Arc::make_mut(info).password = "sesame".into();
+            true
+        }
+        _ => false,
+    };
+    check_words("devices/password-is-asked-of-an-accepted-user-too.yaml", told, "SEC-4");
+    let shown = |what: &mut Occurrence| match what {
+        Occurrence::Heard { event, .. } => match &mut Arc::make_mut(event).event {
+            Event::InvitationAccepted { room_info, .. } => {
+                Arc::make_mut(room_info).password = "sesame".into();
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    check_words("answer/accepting-is-not-entering.yaml", shown, "SEC-4");
+    // The invitee, who is outside, hears what those in the room hear.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/invite/who-hears-of-a-call.yaml");
+    let plan = plan(&path, OWN_SEED).unwrap();
+    let phone = plan.device_indices().find(|device| &*plan.device(*device).name == "bob.phone").expect("it is there");
+    let outside = |what: &mut Occurrence| match what {
+        Occurrence::Heard { device, event } if event.event.name() == EventName::InvitationAdded => {
+            *device = phone;
+            true
+        }
+        _ => false,
+    };
+    check_words("invite/who-hears-of-a-call.yaml", outside, "EVT-1");
 }
 
 const SWALLOWED: usize = 0;

@@ -7,6 +7,7 @@
 
 mod fold;
 mod ring;
+mod says;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,12 +26,13 @@ use crate::trace::{DeviceChange, Occurrence, Stage, Trace};
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "applications",
     requirements: &[
-        "ACC-3", "CAN-5", "DEV-1", "DEV-4", "DEV-8", "EVT-3", "EVT-4", "EVT-5", "IDM-4", "LST-2", "ORD-2", "REJ-3",
-        "TMO-5",
+        "ACC-3", "CAN-5", "DEV-1", "DEV-4", "DEV-8", "ERR-4", "ERR-5", "EVT-1", "EVT-3", "EVT-4", "EVT-5", "IDM-4",
+        "LST-2", "ORD-2", "REJ-3", "SEC-4", "TMO-5",
     ],
     boundary: Boundary::DeviceApi,
     promise: "where only the API is seen: whoever is called is rung, each ring begins and ends once, whoever waits for an \
-              answer hears it, and the list that a member follows is the one that it reads",
+              answer hears it, the list that a member follows is the one that it reads, and nobody hears of a list from \
+              outside or reads a password",
     begin: || Box::new(Applications),
 };
 
@@ -86,6 +88,8 @@ struct Device<'t> {
     heard: Vec<(usize, &'t Event)>,
     /// The calls that may have answered a ring.
     answered: Vec<(usize, &'t RoomId)>,
+    /// The rooms that its application ever asked to enter.
+    entered: BTreeSet<&'t RoomId>,
 }
 
 struct Watch<'t> {
@@ -116,6 +120,7 @@ impl<'t> Watch<'t> {
                 rings: BTreeMap::new(),
                 heard: Vec::new(),
                 answered: Vec::new(),
+                entered: BTreeSet::new(),
             }
         };
         Self {
@@ -142,6 +147,7 @@ impl<'t> Watch<'t> {
                     if end.is_some() {
                         continue;
                     }
+                    self.result_is_sayable(index, *device, content, result);
                     match result {
                         Ok(reply) => self.succeeded(called, index, *device, content, reply),
                         Err(error) => self.failed(called, index, *device, content, error.code),
@@ -208,6 +214,7 @@ impl<'t> Watch<'t> {
             Call::Logout {} => self.is_unsure(device, index),
             Call::Accept { room_id, .. } | Call::Reject { room_id, .. } => self.may_answer(device, room_id, index),
             Call::EnterRoom { room_id, .. } => {
+                self.devices[device.index()].entered.insert(room_id);
                 self.may_answer(device, room_id, index);
                 // ROOM-8: entering puts the user's other device out.
                 self.user_leaves(self.devices[device.index()].user);
@@ -294,6 +301,7 @@ impl<'t> Watch<'t> {
             Event::KickedOutOfRoom { .. } | Event::RoomDismissed { .. } => self.devices[device.index()].follows = None,
             _ => {}
         }
+        self.event_is_sayable(index, device, event);
         let state = &mut self.devices[device.index()];
         state.heard.push((index, event));
         let (name, Some(room)) = (event.name(), event.room_id()) else { return };
