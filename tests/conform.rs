@@ -317,7 +317,7 @@ fn smoke_tries_a_library_step_by_step() {
         }
     };
     let no = "1. it introduces itself: no";
-    check("sleep 60", 3, &[no, "hang: no answer within 2 s", "next: answer `hello`"]);
+    check("sleep 60", 3, &[no, "hang: no answer within 2 s", "answer `hello` as that section says"]);
     check("read l; echo nonsense; cat >/dev/null", 3, &[no, "malformed message: not a JSON text"]);
     check(&format!("{HELLO}; cat >/dev/null"), 3, &[no, "it was asked for contract `device`"]);
     let ours = reference("device");

@@ -212,7 +212,7 @@ fn smoke_tries_an_adapter_step_by_step() {
         }
     };
     let no = "1. it introduces itself: no";
-    check("sleep 60", &[no, "hang: no answer within 2 s", "section 10", "next: answer `hello`"]);
+    check("sleep 60", &[no, "hang: no answer within 2 s", "section 10", "answer `hello` as that section says"]);
     check("echo nonsense; cat >/dev/null", &[no, "malformed message: not a JSON text"]);
     let core = HELLO.replace("system", "core");
     check(

@@ -39,13 +39,13 @@ pub(super) enum Command {
     Report(Report),
     /// Hold results of several implementations against each other
     Compare(Compare),
-    /// Test an implementation that is not ours: a server in any language, under our clock
+    /// Test an implementation that is not ours: a server, client libraries, or an SDK with its server, in any language
     #[cfg(feature = "net")]
     Conform(Box<Conform>),
     /// Try a new implementation out, one step at a time: what works, and what comes next
     #[cfg(feature = "net")]
     Smoke(Smoke),
-    /// Be such an implementation: our own server on standard input and output, to compare with
+    /// Be such an implementation: our own server, client library or both on standard input and output, to compare with
     #[cfg(feature = "net")]
     Reference(Reference),
     /// Say what is wrong with scenario files, without running them

@@ -49,7 +49,7 @@ pub(super) fn smoke(arguments: &Smoke, output: &mut Output) -> Ending {
         Err(Failure::Broken(words)) => {
             let next = match tested.whom.url {
                 Some(_) => "start the server, and name the address where it listens",
-                None => "answer `hello` as its section says",
+                None => "see that it starts, and answer `hello` as that section says",
             };
             output.write(&format!("1. it introduces itself: no\n{words}\n\nnext: {next}, and run it again\n"))?;
             return Ok(3);

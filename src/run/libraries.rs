@@ -214,7 +214,7 @@ impl Libraries {
             (true, _) => format!("nobody fails {alone}: it takes them together"),
             (false, true) => format!("each of them fails {alone}"),
             (false, false) => {
-                format!("whose failure it is: {} ({alone}, it fails); {} does not", names(&wrong), names(&right))
+                format!("whose failure it is: {} fails {alone}; {} does not", names(&wrong), names(&right))
             }
         })
     }
