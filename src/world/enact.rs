@@ -24,8 +24,8 @@ use crate::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 
 /// What a world does when a step asks for it.
 pub(super) trait Hands {
-    /// The setup is over: from now on messages take the time that the plan wants.
-    fn begin_body(&mut self);
+    /// The setup is over: from now on messages take the time that the plan wants. Real networks take theirs.
+    fn begin_body(&mut self) {}
     /// Starts the program on a device: this life of it.
     fn start(&mut self, device: DeviceIndex, life: u32);
     /// Ends it without a word.
@@ -33,15 +33,21 @@ pub(super) trait Hands {
     /// Tells it something.
     fn tell(&mut self, device: DeviceIndex, command: Command);
     /// Cuts the devices off: nothing passes, and nobody is told.
-    fn cut(&mut self, devices: &[DeviceIndex], direction: Direction);
+    fn cut(&mut self, _devices: &[DeviceIndex], _direction: Direction) {
+        unreachable!("a plan that cuts the network is unsupported here")
+    }
     /// Ends it.
-    fn mend(&mut self, devices: &[DeviceIndex]);
+    fn mend(&mut self, _devices: &[DeviceIndex]) {}
     /// Lets everything wait that is under way.
-    fn hold(&mut self, devices: &[DeviceIndex]);
+    fn hold(&mut self, _devices: &[DeviceIndex]) {
+        unreachable!("a plan that holds messages is unsupported here")
+    }
     /// Ends it.
-    fn release(&mut self, devices: &[DeviceIndex]);
+    fn release(&mut self, _devices: &[DeviceIndex]) {}
     /// Ends the server without a word.
-    fn crash_server(&mut self);
+    fn crash_server(&mut self) {
+        unreachable!("a plan that ends the server is unsupported here")
+    }
     /// Starts it from its records.
     fn start_server(&mut self);
     /// Whether it can be connected to: nobody logs in before it can for the first time.

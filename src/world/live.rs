@@ -7,15 +7,14 @@
 
 pub mod elsewhere;
 mod outlook;
+mod programs;
 mod server;
 pub mod system;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::WorldError;
@@ -25,12 +24,13 @@ use super::driver::{Clock, DriverLimits, std_duration};
 use super::enact::book::{Book, Time};
 use super::enact::line::Ends;
 use super::enact::{Enactment, Hands, limits, refuse, unsupported};
-use crate::plan::{Action, DeviceIndex, Direction, Link, Place, Plan, Step, Trigger, When};
+use crate::plan::{Action, DeviceIndex, Link, Place, Plan, Step, Trigger, When};
 use crate::protocol::call::Call;
 use crate::time::{Duration, Instant};
 use crate::trace::outside::Vantage;
 use crate::trace::{Moment, Occurrence, Trace};
 
+use self::programs::Programs;
 pub use self::server::ServerFault;
 use self::server::ServerProcess;
 
@@ -66,9 +66,6 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from
 
 /// How long to wait before the server is asked again what it waits for.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-
-/// How many commands may wait for a device.
-const COMMANDS_MAX: usize = 4096;
 
 /// How many times shorter every span is than in the plan; at least 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -397,27 +394,26 @@ type Failed = Arc<Mutex<Option<WorldError>>>;
 /// The server's process and the devices' tasks. They end with the run.
 struct Machine {
     ends: Ends,
-    clock: Clock,
     server: ServerProcess,
     address: Address,
     /// The task that waits for the server to be up.
     starting: Option<AbortHandle>,
     /// The task that asks the server what it waits for.
     asking: Option<AbortHandle>,
-    devices: BTreeMap<DeviceIndex, (mpsc::Sender<Command>, AbortHandle)>,
+    programs: Programs,
     failed: Failed,
 }
 
 impl Machine {
     fn new(ends: Ends, clock: Clock, server: ServerProcess) -> Self {
+        let programs = Programs::new(ends.clone(), clock);
         Self {
             ends,
-            clock,
+            programs,
             server,
             address: Address::default(),
             starting: None,
             asking: None,
-            devices: BTreeMap::new(),
             failed: Failed::default(),
         }
     }
@@ -446,41 +442,20 @@ impl Machine {
 }
 
 impl Hands for Machine {
-    fn begin_body(&mut self) {}
-
     fn start(&mut self, device: DeviceIndex, life: u32) {
-        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let connector = Dialler { ends: self.ends.clone(), device, address: self.address.clone() };
-        let program = tokio::spawn(self.ends.clone().run_device(device, life, self.clock, connector, commands));
-        self.devices.insert(device, (sender, program.abort_handle()));
+        self.programs.start(device, life, connector);
     }
 
     fn kill(&mut self, device: DeviceIndex) {
-        if let Some((_, program)) = self.devices.remove(&device) {
-            program.abort();
-        }
+        self.programs.kill(device);
     }
 
     fn tell(&mut self, device: DeviceIndex, command: Command) {
-        if let Some((commands, _)) = self.devices.get(&device)
-            && commands.try_send(command).is_err()
-        {
-            let error = WorldError::Broken("a device takes no more commands".to_owned());
+        if let Err(error) = self.programs.tell(device, command) {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     }
-
-    fn cut(&mut self, _devices: &[DeviceIndex], _direction: Direction) {
-        unreachable!("a plan that cuts the network is unsupported here")
-    }
-
-    fn mend(&mut self, _devices: &[DeviceIndex]) {}
-
-    fn hold(&mut self, _devices: &[DeviceIndex]) {
-        unreachable!("a plan that holds messages is unsupported here")
-    }
-
-    fn release(&mut self, _devices: &[DeviceIndex]) {}
 
     fn crash_server(&mut self) {
         if let Some(starting) = self.starting.take() {

@@ -12,8 +12,6 @@ use std::task::{Context, Poll};
 
 use futures_util::{Sink, StreamExt as _};
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use super::super::WorldError;
 use super::super::driver::device::{Command, Connection, Connector};
@@ -24,10 +22,11 @@ use super::super::enact::book::{Book, Time};
 use super::super::enact::line::Ends;
 use super::super::enact::{Enactment, Hands, limits, refuse, unsupported};
 use super::outlook::{Calls, Outlook};
+use super::programs::Programs;
 use super::system::refuse_long_rooms;
-use super::{BACKOFF, COMMANDS_MAX, GRAIN, SETTLE, Scale, TRANSIT_MAX, overtaken, refuse_here, scaled};
+use super::{BACKOFF, GRAIN, SETTLE, Scale, TRANSIT_MAX, overtaken, refuse_here, scaled};
 use crate::implementation::system::Names;
-use crate::plan::{Action, DeviceIndex, Direction, Plan};
+use crate::plan::{Action, DeviceIndex, Plan};
 use crate::protocol::call::{Call, CallNo};
 use crate::protocol::codec;
 use crate::protocol::device::DeviceInput;
@@ -86,7 +85,8 @@ async fn enact(plan: &Arc<Plan>, options: &Options) -> Result<Trace, WorldError>
     let book = Book::new(plan.devices.len(), Time::Runs(clock), Vantage::Devices { transit_max: TRANSIT_MAX });
     let limits = DriverLimits { backoff_min: BACKOFF.0, backoff_max: BACKOFF.1, ..limits(plan) };
     let ends = Ends { plan: plan.clone(), book: book.clone(), limits };
-    let mut machine = Machine { ends, clock, options, devices: BTreeMap::new(), failed: None };
+    let programs = Programs::new(ends.clone(), clock);
+    let mut machine = Machine { ends, options, programs, failed: None };
     let mut enactment = Enactment::new(plan, &book, SETTLE).patiently(GRAIN);
     let mut outlook = Outlook::new(&plan.service.bounds);
     let mut calls = Calls::new();
@@ -141,12 +141,10 @@ fn note_room(rooms: &mut BTreeMap<RoomId, DeviceIndex>, calls: &Calls, what: &Oc
     }
 }
 
-/// The devices' tasks. They end with the run.
 struct Machine<'r> {
     ends: Ends,
-    clock: Clock,
     options: &'r Options,
-    devices: BTreeMap<DeviceIndex, (mpsc::Sender<Command>, AbortHandle)>,
+    programs: Programs,
     failed: Option<WorldError>,
 }
 
@@ -166,7 +164,7 @@ impl Machine<'_> {
             call(self, device, Call::DestroyRoom { room_id });
         }
         answered(book, dissolved, PATIENCE).await;
-        let devices: Vec<DeviceIndex> = self.devices.keys().copied().collect();
+        let devices = self.programs.devices();
         let all = dissolved + devices.len();
         for device in devices {
             call(self, device, Call::Logout {});
@@ -187,43 +185,19 @@ async fn answered(book: &Book, count: usize, patience: Duration) {
 }
 
 impl Hands for Machine<'_> {
-    fn begin_body(&mut self) {}
-
     fn start(&mut self, device: DeviceIndex, life: u32) {
-        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let connector = There { ends: self.ends.clone(), device, options: self.options.clone() };
-        let program = tokio::spawn(self.ends.clone().run_device(device, life, self.clock, connector, commands));
-        self.devices.insert(device, (sender, program.abort_handle()));
+        self.programs.start(device, life, connector);
     }
 
     fn kill(&mut self, device: DeviceIndex) {
-        if let Some((_, program)) = self.devices.remove(&device) {
-            program.abort();
-        }
+        self.programs.kill(device);
     }
 
     fn tell(&mut self, device: DeviceIndex, command: Command) {
-        if let Some((commands, _)) = self.devices.get(&device)
-            && commands.try_send(command).is_err()
-        {
-            self.failed = Some(WorldError::Broken("a device takes no more commands".to_owned()));
+        if let Err(error) = self.programs.tell(device, command) {
+            self.failed = Some(error);
         }
-    }
-
-    fn cut(&mut self, _devices: &[DeviceIndex], _direction: Direction) {
-        unreachable!("a plan that cuts the network is unsupported here")
-    }
-
-    fn mend(&mut self, _devices: &[DeviceIndex]) {}
-
-    fn hold(&mut self, _devices: &[DeviceIndex]) {
-        unreachable!("a plan that holds messages is unsupported here")
-    }
-
-    fn release(&mut self, _devices: &[DeviceIndex]) {}
-
-    fn crash_server(&mut self) {
-        unreachable!("a plan that ends the server is unsupported here")
     }
 
     fn start_server(&mut self) {

@@ -20,7 +20,7 @@ use crate::implementation::system::{
     self, CallOutcome, Capability, Heard, Names, SECTION, Said, SystemHello, arguments, event_of, reply_of,
 };
 use crate::implementation::{Duplex, Fault, FaultKind};
-use crate::plan::{Action, DeviceIndex, Direction, Place, Plan};
+use crate::plan::{Action, DeviceIndex, Place, Plan};
 use crate::protocol::bounds::Bounds;
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::device::DeviceInput;
@@ -543,8 +543,6 @@ impl<'r> Machine<'r> {
 }
 
 impl Hands for Machine<'_> {
-    fn begin_body(&mut self) {}
-
     fn start(&mut self, device: DeviceIndex, _life: u32) {
         self.programs[device.index()] = Program { alive: true, ..Program::default() };
         self.note(device);
@@ -608,22 +606,6 @@ impl Hands for Machine<'_> {
             }
             Command::Disconnect | Command::Input(_) => unreachable!("a plan with such a step is unsupported here"),
         }
-    }
-
-    fn cut(&mut self, _devices: &[DeviceIndex], _direction: Direction) {
-        unreachable!("a plan that cuts the network is unsupported here")
-    }
-
-    fn mend(&mut self, _devices: &[DeviceIndex]) {}
-
-    fn hold(&mut self, _devices: &[DeviceIndex]) {
-        unreachable!("a plan that holds messages is unsupported here")
-    }
-
-    fn release(&mut self, _devices: &[DeviceIndex]) {}
-
-    fn crash_server(&mut self) {
-        unreachable!("a plan that ends the server is unsupported here")
     }
 
     fn start_server(&mut self) {
