@@ -115,8 +115,7 @@ impl<'a> Said<'a> {
         records: &'a [Value],
         sessions: Option<Vec<&'a DeviceIdentity>>,
     ) -> Self {
-        let entropy = entropy.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::Start { now, entropy, records, sessions }
+        Self::Start { now, entropy: hexadecimal(entropy), records, sessions }
     }
 
     pub(super) fn line(&self) -> String {
@@ -155,6 +154,11 @@ impl<'a> Said<'a> {
     }
 }
 
+/// Luck, as we say it.
+pub(super) fn hexadecimal(entropy: [u8; 32]) -> String {
+    entropy.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// All bounds by name; durations in nanoseconds.
 pub(super) fn bounds(bounds: &Bounds) -> BTreeMap<&'static str, u64> {
     let number = |name: &&'static str| match bounds.get(name).expect("every bound has a value") {
@@ -183,10 +187,10 @@ pub struct HelloAnswer {
     pub reusable: bool,
 }
 
-/// What an implementation wants to happen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Out {
-    pub(super) items: Vec<Item>,
+/// What an implementation wants to happen, in the items of its contract.
+#[derive(Clone, Debug)]
+pub(super) struct Out<I = Item> {
+    pub(super) items: Vec<I>,
     pub(super) wake_at: Option<Instant>,
 }
 
@@ -258,14 +262,41 @@ pub(super) fn gives(fields: &Value, wanted: &[&str], section: &'static str, line
 
 /// Reads the answer to everything else.
 pub(super) fn out(line: &str, contract: Contract, storage: Storage) -> Result<Out, Fault> {
-    let malformed = |error: DecodeError| malformed("2.3", &error, line);
+    let known = "response, event, send, close, persist and push";
+    out_of(line, "2.3", known, |kind, content, path| item(kind, content, path, contract, storage))
+}
+
+/// Reads an `out` whose items are read so: from what one is, its content and its path; none if there is no such item.
+pub(super) fn out_of<I>(
+    line: &str,
+    section: &'static str,
+    known: &str,
+    read: impl Fn(&str, Value, &str) -> Option<Result<I, DecodeError>>,
+) -> Result<Out<I>, Fault> {
+    let malformed = |error: DecodeError| malformed(section, &error, line);
     let fields = typed(line, "out").map_err(malformed)?;
     let OutFields { out, wake_at } = codec::strictly(&fields, "").map_err(malformed)?;
-    let items = out.into_iter().enumerate().map(|(index, value)| {
+    let one = |(index, value): (usize, Value)| {
         let within = format!("out/{index}");
-        item(value, &within, contract, storage).map_err(|error| malformed(below(&within, error)))
-    });
-    Ok(Out { items: items.collect::<Result<_, _>>()?, wake_at })
+        let item = the_field(value, known).and_then(|(kind, content)| {
+            let unknown = || Err(error_at("/", format!("unknown item `{kind}`; known are {known}")));
+            read(&kind, content, &format!("{within}/{kind}")).unwrap_or_else(unknown)
+        });
+        item.map_err(|error| malformed(below(&within, error)))
+    };
+    Ok(Out { items: out.into_iter().enumerate().map(one).collect::<Result<_, _>>()?, wake_at })
+}
+
+/// The one field of an item.
+fn the_field(item: Value, known: &str) -> Result<(String, Value), DecodeError> {
+    let Value::Object(fields) = item else {
+        return Err(error_at("/", "an item of `out` is an object with one field, which says what it is"));
+    };
+    let count = fields.len();
+    fields.into_iter().next().filter(|_| count == 1).ok_or_else(|| {
+        let one = "an item of `out` has one field, which says what it is";
+        error_at("/", format!("{one}, and not {count}; known are {known}"))
+    })
 }
 
 pub(super) fn malformed(section: &'static str, error: &DecodeError, line: &str) -> Fault {
@@ -301,50 +332,46 @@ pub(super) fn typed(line: &str, wanted: &str) -> Result<Value, DecodeError> {
     }
 }
 
-fn item(value: Value, within: &str, contract: Contract, storage: Storage) -> Result<Item, DecodeError> {
-    const KNOWN: &str = "known are response, event, send, close, persist and push";
-    let Value::Object(fields) = value else {
-        return Err(error_at("/", "an item of `out` is an object with one field, which says what it is"));
+fn item(
+    kind: &str,
+    content: Value,
+    path: &str,
+    contract: Contract,
+    storage: Storage,
+) -> Option<Result<Item, DecodeError>> {
+    let wanted = match kind {
+        "response" | "event" => Contract::Core,
+        "send" | "close" => Contract::Full,
+        _ => contract,
     };
-    let count = fields.len();
-    let Some((kind, content)) = fields.into_iter().next().filter(|_| count == 1) else {
-        let reason = format!("an item of `out` has one field, which says what it is, and not {count}; {KNOWN}");
-        return Err(error_at("/", reason));
-    };
-    let not_here = |wanted: Contract| match contract == wanted {
-        true => Ok(()),
-        false => Err(error_at("/", format!("`{kind}` is of contract `{wanted}`, and this is contract `{contract}`"))),
-    };
-    let path = format!("{within}/{kind}");
-    match kind.as_str() {
-        "response" => {
-            not_here(Contract::Core)?;
-            response(content).map(Item::Response).map_err(|error| below(&path, error))
-        }
-        "event" => {
-            not_here(Contract::Core)?;
-            let EventFields { to, event: name, payload, stamp } = codec::strictly(&content, &path)?;
-            let event = codec::event_from(&name, &payload).map_err(|error| below(&path, error))?;
-            Ok(Item::Event { to, event: Arc::new(StampedEvent { stamp, event }) })
-        }
-        "send" => {
-            not_here(Contract::Full)?;
-            let SendFields { connection, message } = codec::strictly(&content, &path)?;
-            let message = codec::server_from_value(message);
-            Ok(Item::Send { connection, message: message.map_err(|error| below(&format!("{path}/message"), error))? })
-        }
-        "close" => {
-            not_here(Contract::Full)?;
-            let CloseFields { connection } = codec::strictly(&content, &path)?;
-            Ok(Item::Close { connection })
-        }
+    if contract != wanted {
+        let words = format!("`{kind}` is of contract `{wanted}`, and this is contract `{contract}`");
+        return Some(Err(error_at("/", words)));
+    }
+    Some(match kind {
+        "response" => response(content).map(Item::Response).map_err(|error| below(path, error)),
+        "event" => event(&content, path),
+        "send" => send(&content, path),
+        "close" => codec::strictly(&content, path).map(|CloseFields { connection }| Item::Close { connection }),
         "persist" => match storage {
             Storage::Harness => Ok(Item::Persist(content)),
             Storage::None => Err(error_at("/", "`persist` goes with the storage `harness`, and hello said `none`")),
         },
-        "push" => Ok(Item::Push(codec::strictly(&content, &path)?)),
-        other => Err(error_at("/", format!("unknown item `{other}`; {KNOWN}"))),
-    }
+        "push" => codec::strictly(&content, path).map(Item::Push),
+        _ => return None,
+    })
+}
+
+fn event(content: &Value, path: &str) -> Result<Item, DecodeError> {
+    let EventFields { to, event: name, payload, stamp } = codec::strictly(content, path)?;
+    let event = codec::event_from(&name, &payload).map_err(|error| below(path, error))?;
+    Ok(Item::Event { to, event: Arc::new(StampedEvent { stamp, event }) })
+}
+
+fn send(content: &Value, path: &str) -> Result<Item, DecodeError> {
+    let SendFields { connection, message } = codec::strictly(content, path)?;
+    let message = codec::server_from_value(message);
+    Ok(Item::Send { connection, message: message.map_err(|error| below(&format!("{path}/message"), error))? })
 }
 
 fn response(content: Value) -> Result<Response, DecodeError> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::fault::Fault;
-use super::super::words::{SCHEMA, below, bounds, error_at, gives, malformed, typed};
+use super::super::words::{self, SCHEMA, below, bounds, error_at, gives, hexadecimal, malformed, out_of, typed};
 use crate::protocol::bounds::Bounds;
 use crate::protocol::call::{Call, CallNo, DeviceIdentity};
 use crate::protocol::codec::{self, DecodeError};
@@ -51,8 +51,7 @@ impl<'a> Said<'a> {
         auto_busy: bool,
         entropy: [u8; 32],
     ) -> Self {
-        let entropy = entropy.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::Start { now, device, identity, auto_busy, entropy }
+        Self::Start { now, device, identity, auto_busy, entropy: hexadecimal(entropy) }
     }
 
     pub(super) fn call(now: Instant, device: u32, call: CallNo, content: &Call) -> Self {
@@ -151,11 +150,7 @@ pub(super) fn hello_answer(line: &str) -> Result<LibraryAnswer, Fault> {
 }
 
 /// What a library wants to happen.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Out {
-    pub(super) items: Vec<Item>,
-    pub(super) wake_at: Option<Instant>,
-}
+pub(super) type Out = words::Out<Item>;
 
 #[derive(Clone, Debug)]
 pub(super) enum Item {
@@ -172,13 +167,6 @@ pub(super) enum Item {
         handler: Arc<str>,
         event: Event,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct OutFields {
-    out: Vec<Value>,
-    wake_at: Option<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -217,52 +205,39 @@ struct HandledFields {
 
 /// Reads the answer to everything else.
 pub(super) fn out(line: &str) -> Result<Out, Fault> {
-    let malformed = |error: DecodeError| malformed(SECTION, &error, line);
-    let fields = typed(line, "out").map_err(malformed)?;
-    let OutFields { out, wake_at } = codec::strictly(&fields, "").map_err(malformed)?;
-    let items = out.into_iter().enumerate().map(|(index, value)| {
-        let within = format!("out/{index}");
-        item(value, &within).map_err(|error| malformed(below(&within, error)))
-    });
-    Ok(Out { items: items.collect::<Result<_, _>>()?, wake_at })
+    out_of(line, SECTION, "connect, disconnect, send, result, event and handled", item)
 }
 
-fn item(value: Value, within: &str) -> Result<Item, DecodeError> {
-    const KNOWN: &str = "known are connect, disconnect, send, result, event and handled";
-    let Value::Object(fields) = value else {
-        return Err(error_at("/", "an item of `out` is an object with one field, which says what it is"));
-    };
-    let count = fields.len();
-    let Some((kind, content)) = fields.into_iter().next().filter(|_| count == 1) else {
-        let reason = format!("an item of `out` has one field, which says what it is, and not {count}; {KNOWN}");
-        return Err(error_at("/", reason));
-    };
-    let path = format!("{within}/{kind}");
-    let event = |name: &str, payload: &Value| codec::event_from(name, payload).map_err(|error| below(&path, error));
-    match kind.as_str() {
-        "connect" => codec::strictly(&content, &path).map(|NoFields {}| Item::Connect),
-        "disconnect" => codec::strictly(&content, &path).map(|NoFields {}| Item::Disconnect),
-        "send" => {
-            let SendFields { message } = codec::strictly(&content, &path)?;
-            let message = codec::client_from_value(message);
-            message.map(Item::Send).map_err(|error| below(&format!("{path}/message"), error))
-        }
-        "result" => {
-            let ResultFields { call, value, error } = codec::strictly(&content, &path)?;
-            match error {
-                Some(_) if !value.is_null() => Err(error_at(&format!("/{path}"), "a result has a value or an error")),
-                Some(error) => Ok(Item::Result { call, result: Err(error) }),
-                None => Ok(Item::Result { call, result: Ok(value) }),
-            }
-        }
-        "event" => {
-            let EventFields { event: name, payload } = codec::strictly(&content, &path)?;
-            Ok(Item::Event(event(&name, &payload)?))
-        }
-        "handled" => {
-            let HandledFields { handler, event: name, payload } = codec::strictly(&content, &path)?;
-            Ok(Item::Handled { handler, event: event(&name, &payload)? })
-        }
-        other => Err(error_at("/", format!("unknown item `{other}`; {KNOWN}"))),
+fn item(kind: &str, content: Value, path: &str) -> Option<Result<Item, DecodeError>> {
+    Some(match kind {
+        "connect" => codec::strictly(&content, path).map(|NoFields {}| Item::Connect),
+        "disconnect" => codec::strictly(&content, path).map(|NoFields {}| Item::Disconnect),
+        "send" => send(&content, path),
+        "result" => result(&content, path),
+        "event" => codec::strictly(&content, path)
+            .and_then(|EventFields { event, payload }| event_from(&event, &payload, path).map(Item::Event)),
+        "handled" => codec::strictly(&content, path).and_then(|HandledFields { handler, event, payload }| {
+            event_from(&event, &payload, path).map(|event| Item::Handled { handler, event })
+        }),
+        _ => return None,
+    })
+}
+
+fn send(content: &Value, path: &str) -> Result<Item, DecodeError> {
+    let SendFields { message } = codec::strictly(content, path)?;
+    let message = codec::client_from_value(message);
+    message.map(Item::Send).map_err(|error| below(&format!("{path}/message"), error))
+}
+
+fn result(content: &Value, path: &str) -> Result<Item, DecodeError> {
+    let ResultFields { call, value, error } = codec::strictly(content, path)?;
+    match error {
+        Some(_) if !value.is_null() => Err(error_at(&format!("/{path}"), "a result has a value or an error")),
+        Some(error) => Ok(Item::Result { call, result: Err(error) }),
+        None => Ok(Item::Result { call, result: Ok(value) }),
     }
+}
+
+fn event_from(name: &str, payload: &Value, path: &str) -> Result<Event, DecodeError> {
+    codec::event_from(name, payload).map_err(|error| below(path, error))
 }
