@@ -19,6 +19,7 @@ mod final_lists;
 mod follow;
 mod handled;
 mod history;
+mod late_cancels;
 pub mod linearizability;
 mod list_fold;
 mod losing_device;
@@ -37,6 +38,7 @@ mod results;
 mod revisions;
 mod ring_lifecycle;
 mod sessions;
+mod unasked_rings;
 pub mod variants;
 
 use std::collections::BTreeSet;
@@ -135,10 +137,12 @@ pub const CHECKS: &[AlwaysCheck] = &[
     sessions::CHECK,
     revisions::CHECK,
     recipients::CHECK,
+    unasked_rings::CHECK,
     ring_lifecycle::CHECK,
     handled::CHECK,
     one_outcome::CHECK,
     losing_device::CHECK,
+    late_cancels::CHECK,
     deadlines::CHECK,
     payloads::CHECK,
     push_hints::CHECK,

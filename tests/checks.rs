@@ -10,11 +10,11 @@ use convoke::protocol::call::{Call, InvitationPage, Reply};
 use convoke::protocol::event::{Event, Invitation, PushHint, RoomInfo, StampedEvent};
 use convoke::protocol::message::{ClientMessage, Content, ServerMessage};
 use convoke::protocol::vocabulary::{
-    ApiError, ErrorCode, EventName, InvitationCode, InvitationStatus, OperationName, Revision,
+    ApiError, ErrorCode, EventName, InvitationCode, InvitationStatus, OperationName, Revision, UserId,
 };
 use convoke::scenario;
 use convoke::seed::Seed;
-use convoke::trace::outside::seen_by_devices;
+use convoke::trace::outside::{seen_by_applications, seen_by_devices};
 use convoke::trace::{DeviceChange, Moment, Occurrence, Stage, Trace};
 use convoke::world::sim;
 
@@ -432,6 +432,102 @@ fn a_wrong_invitation_code_is_found() {
     });
 }
 
+/// Makes the answer to the nth call of a device say something else of somebody whom it called.
+fn answer_otherwise(
+    from: &str,
+    nth: usize,
+    answer: impl Fn(Vec<(UserId, InvitationCode)>) -> Result<Reply, ApiError>,
+) -> impl Fn(&mut Trace) {
+    move |trace| {
+        let (_, place) = request(trace, from, OperationName::InviteUsers, nth);
+        change_answer(trace, place, |response| {
+            let Ok(Reply::Invited(codes)) = &response.result else { panic!("it has called somebody") };
+            response.result = answer(codes.to_vec());
+        });
+    }
+}
+
+fn saying_of(
+    user: &'static str,
+    code: InvitationCode,
+) -> impl Fn(Vec<(UserId, InvitationCode)>) -> Result<Reply, ApiError> {
+    move |mut codes| {
+        codes.iter_mut().filter(|(called, _)| called.as_str() == user).for_each(|(_, given)| *given = code);
+        Ok(Reply::Invited(codes.into()))
+    }
+}
+
+#[test]
+fn a_ring_that_its_call_denies_is_found() {
+    // Of a batch one is denied, and of another all that it called.
+    for (from, user) in [("carol.phone", "bob"), ("alice.web", "erin")] {
+        for code in [InvitationCode::AlreadyInInvitationList, InvitationCode::AlreadyInConference] {
+            for requirement in ["INV-4", "INV-6"] {
+                finds("unasked rings", requirement, answer_otherwise(from, 1, saying_of(user, code)));
+            }
+        }
+        let without = move |mut codes: Vec<(UserId, InvitationCode)>| {
+            codes.retain(|(called, _)| called.as_str() != user);
+            Ok(Reply::Invited(codes.into()))
+        };
+        finds("unasked rings", "INV-3", answer_otherwise(from, 1, without));
+    }
+    let fails = |_| Err(ApiError::new(ErrorCode::USER_NOT_EXIST, "no such account: zoe"));
+    finds("unasked rings", "ERR-3", answer_otherwise("alice.web", 1, fails));
+}
+
+#[test]
+fn a_ring_without_a_call_is_found() {
+    finds("unasked rings", "EVT-1", |trace| {
+        let (place, _) = request(trace, "carol.phone", OperationName::InviteUsers, 1);
+        change_call(trace, place, |call| {
+            let Call::InviteUsers { user_id_list, .. } = call else { unreachable!("it was searched for") };
+            *user_id_list = ["dave".into()].into();
+        });
+        answer_otherwise("carol.phone", 1, |mut codes| {
+            codes.retain(|(called, _)| called.as_str() == "dave");
+            Ok(Reply::Invited(codes.into()))
+        })(trace);
+    });
+}
+
+/// At the API alone the order that would explain it is searched for in vain.
+#[test]
+fn a_ring_that_its_call_denies_is_found_by_applications() {
+    let trace = run(GOOD);
+    let mut trace = seen_by_applications(&trace);
+    let carol = device(&trace, "carol.phone");
+    let returned = trace.moments.iter_mut().find_map(|moment| match &mut moment.what {
+        Occurrence::Returned { device, result: Ok(Reply::Invited(codes)), .. } if *device == carol => Some(codes),
+        _ => None,
+    });
+    let codes = returned.expect("carol's call returns");
+    let Ok(Reply::Invited(denied)) = saying_of("bob", InvitationCode::AlreadyInInvitationList)(codes.to_vec()) else {
+        unreachable!("it returns codes")
+    };
+    *codes = denied;
+    let findings = check::judge(&trace).findings;
+    let named = |finding: &Finding| finding.requirements.iter().any(|id| &*id.0 == "INV-4");
+    assert!(findings.iter().any(named), "{}", shown(&findings));
+}
+
+#[test]
+fn a_cancel_that_fails_because_it_is_too_late_is_found() {
+    let late = GOOD.replace(
+        "  - {at: 12s,",
+        "  - {at: 11.5s, device: carol.phone, cancelInvitation: {roomId: r1, userIdList: [dave]}}\n  - {at: 12s,",
+    );
+    let trace = run(&late);
+    let fails = |trace: &mut Trace| {
+        let (_, answer) = request(trace, "carol.phone", OperationName::CancelInvitation, 1);
+        change_answer(trace, answer, |response| {
+            response.result = Err(ApiError::new(ErrorCode::REQUEST_ID_INVALID, "nobody is being called"));
+        });
+    };
+    finds_in(seen_by_devices(&trace).expect("no server dies"), "late cancels", "CAN-6", &fails);
+    finds_in(trace, "late cancels", "CAN-6", &fails);
+}
+
 #[test]
 fn a_wrong_status_in_a_page_is_found() {
     finds("list fold", "LST-7", |trace| {
@@ -473,6 +569,44 @@ fn change_final_list(trace: &mut Trace, reader: &str, change: impl Fn(&mut Invit
             change_page(result, &change);
         }
     }
+}
+
+#[test]
+fn pages_in_the_wrong_order_among_one_another_are_found() {
+    const PAGES: &str = "
+version: 1
+title: A list in three pages.
+users:
+  alice: {devices: [web]}
+accounts: [bob, dave, erin]
+rooms:
+  r1: {owner: alice, members: [alice.web]}
+steps:
+  - {at: 1s, device: alice.web, inviteUsers: {roomId: r1, userIdList: [bob, dave, erin]}}
+  - {at: 2s, device: alice.web, getInvitationList: {roomId: r1, count: 1}}
+  - {at: 3s, device: alice.web, getInvitationList: {roomId: r1, cursor: {of: alice.web}, count: 1}}
+  - {at: 4s, device: alice.web, getInvitationList: {roomId: r1, cursor: {of: alice.web}, count: 1}}
+";
+    let trace = run(PAGES);
+    assert!(check::judge(&trace).findings.is_empty(), "{}", shown(&check::judge(&trace).findings));
+    finds_in(trace, "list fold", "LST-3", &|trace: &mut Trace| {
+        let page = |trace: &mut Trace, nth: usize, other: Option<InvitationPage>| {
+            let (_, answer) = request(trace, "alice.web", OperationName::GetInvitationList, nth);
+            let mut was = None;
+            change_answer(trace, answer, |response| {
+                change_page(&mut response.result, |page| {
+                    was = Some(page.clone());
+                    if let Some(other) = other {
+                        page.invitation_list = other.invitation_list;
+                    }
+                });
+            });
+            was.expect("it is a page")
+        };
+        let second = page(trace, 2, None);
+        let third = page(trace, 3, Some(second));
+        page(trace, 2, Some(third));
+    });
 }
 
 #[test]

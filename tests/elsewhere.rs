@@ -64,9 +64,17 @@ impl Drop for Server {
     }
 }
 
-/// Stands in front of a server, and changes what it says: an entry that is gone (kNone) has timed out (kTimeout). Lives as
-/// long as the test.
-fn liar(server: &Server) -> String {
+/// What a server says, and what a liar makes of the last character of it.
+#[derive(Clone, Copy)]
+struct Lie(&'static [u8], u8);
+
+/// An entry that is gone (kNone) has timed out (kTimeout).
+const TIMED_OUT: Lie = Lie(b"\"status\":0", b'2');
+/// Whoever is called (0) is on the list already (1).
+const CALLED_ALREADY: Lie = Lie(b"\"code\":0", b'1');
+
+/// Stands in front of a server, and lies. Lives as long as the test.
+fn liar(server: &Server, Lie(said, instead): Lie) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, server) = (listener.local_addr().unwrap(), server.address.clone());
     std::thread::spawn(move || {
@@ -81,10 +89,9 @@ fn liar(server: &Server) -> String {
             std::thread::spawn(move || {
                 let mut buffer = [0; 65_536];
                 while let Ok(count @ 1..) = there.read(&mut buffer) {
-                    const GONE: &[u8] = b"\"status\":0";
-                    for at in 0..count.saturating_sub(GONE.len() - 1) {
-                        if &buffer[at..at + GONE.len()] == GONE {
-                            buffer[at + GONE.len() - 1] = b'2';
+                    for at in 0..count.saturating_sub(said.len() - 1) {
+                        if &buffer[at..at + said.len()] == said {
+                            buffer[at + said.len() - 1] = instead;
                         }
                     }
                     if client.write_all(&buffer[..count]).is_err() {
@@ -122,10 +129,20 @@ fn a_running_server_passes_and_a_liar_in_front_of_it_is_caught() {
         let output = conform(&url, &[&play[..], &names("two-"), &scenario].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     }
-    let output = conform(&liar(&server), &[&play[..], &names("lies-"), &["--attempts", "1"], &scenario].concat());
-    let said = text(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("EVT-6"), "{said}");
+    for (lie, prefix, broken) in
+        [(TIMED_OUT, "lies-", &["EVT-6"][..]), (CALLED_ALREADY, "denies-", &["unasked rings", "INV-4", "INV-6"])]
+    {
+        let report = format!("{accounts}.{prefix}result.json");
+        let how = ["--attempts", "1", "--json", &report];
+        let output = conform(&liar(&server, lie), &[&play[..], &names(prefix), &how, &scenario].concat());
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let result = std::fs::read_to_string(&report).unwrap();
+        std::fs::remove_file(&report).unwrap();
+        assert!(broken.iter().all(|id| result.contains(&format!("\"{id}\""))), "{said}");
+        // How it was played is told.
+        assert!(result.contains(r#""realTime""#) && result.contains(r#""scale": 10"#), "{result}");
+    }
     std::fs::remove_file(file).unwrap();
 }
 

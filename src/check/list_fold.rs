@@ -8,7 +8,7 @@ use self::traversals::Traversals;
 use super::final_lists;
 use super::follow::{Followed, Judged, Room};
 use super::history::{Ask, History};
-use super::variants::OutsidersList;
+use super::variants::{ListOrder, OutsidersList};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, InvitationPage, ListItem, Reply};
@@ -38,10 +38,11 @@ impl Check for ListFold {
     fn judged(&mut self, judged: &Judged<'_, '_>) {
         let Some((Call::GetInvitationList { cursor, .. }, response)) = judged.ask.success() else { return };
         let Ok(Reply::List(page)) = &response.result else { return };
-        Page { judged, page, findings: &mut self.findings }.judge(cursor.as_str().is_empty());
-        // LST-6: never the same entry twice in one traversal.
         let reader = judged.history.user_of(judged.ask.device);
-        for who in self.traversals.page(reader, judged.room.instance, cursor, page) {
+        let before = self.traversals.place_before(reader, judged.room.instance, cursor);
+        let last = Page { judged, page, findings: &mut self.findings }.judge(cursor.as_str().is_empty(), before);
+        // LST-6: never the same entry twice in one traversal.
+        for who in self.traversals.page(reader, judged.room.instance, cursor, page, last) {
             self.findings.add(|| {
                 let device = &judged.history.plan().device(judged.ask.device).name;
                 found(&["LST-6"], judged.ask, format!("{device} is shown {who} twice in one traversal"))
@@ -76,20 +77,31 @@ impl<'t> Page<'_, '_, 't> {
         self.judged.room
     }
 
-    fn judge(&mut self, first: bool) {
-        let mut last_place = None;
+    /// Judges it as one that goes on behind a place, if that is known; the place behind which the next goes on.
+    fn judge(&mut self, first: bool, before: Option<u64>) -> Option<u64> {
+        let mut last_place = before;
         for item in &self.page.invitation_list {
             self.item(item);
             let user = self.judged.history.user(&item.invitation.invitee.user_id);
             let place = user.and_then(|user| self.room().entry(user)).map(|entry| entry.place);
-            if last_place.is_some_and(|last| place.is_some_and(|place| place < last)) && self.room().is_complete() {
+            let wrong = last_place.zip(place).and_then(|(last, place)| self.is_out_of_order(last, place));
+            if let Some(younger) = wrong.filter(|_| self.room().is_complete()) {
                 let who = item.invitation.invitee.user_id.clone();
-                self.wrong(&["LST-3"], format!("{who} stands behind entries that are younger"), None);
+                self.wrong(&["LST-3"], format!("{who} stands behind entries that are {younger}"), None);
             }
             last_place = place.or(last_place);
         }
         if first && self.page.cursor.as_str().is_empty() {
             self.whole();
+        }
+        last_place
+    }
+
+    /// What the entries before one are that should not be before it, if they are.
+    fn is_out_of_order(&self, last: u64, place: u64) -> Option<&'static str> {
+        match self.judged.history.variants.list_order {
+            ListOrder::OldestFirst => (place < last).then_some("younger"),
+            ListOrder::NewestFirst => (place > last).then_some("older"),
         }
     }
 

@@ -36,12 +36,10 @@ pub(super) fn judge(trace: &Trace, variants: Variants) -> Findings {
             Action::Call { devices, expected, .. } | Action::Send { devices, expected, .. } => (devices, expected),
             _ => continue,
         };
-        if !variants.result_holds(&step.action, expected) {
-            continue;
-        }
+        let Some(expected) = variants.results(&step.action, step.place, expected) else { continue };
         for device in devices {
             let asked = record.asked.get(&(number, *device));
-            judge_result(trace, &record, number, *device, asked, expected, &mut findings);
+            judge_result(trace, &record, number, *device, asked, &expected, &mut findings);
         }
     }
     findings

@@ -134,6 +134,16 @@ axes! {
         All = "all", "all that are online, in the room or not";
         Member = "member-device", "the one by which it is in the room, and none when it is not";
     }
+    /// What a cancel comes to that finds its calls answered or timed out.
+    late_cancel: LateCancel of "CAN-6", "what cancelInvitation comes to that comes too late" {
+        NoOp = "no-op", "success, and nothing changes";
+        Fails = "fails", "-2311 where nobody whom it names is being called and somebody on the list has answered or let it time out, and nothing changes";
+    }
+    /// Which end of the list comes first.
+    list_order: ListOrder of "LST-3", "which end of the list comes first" {
+        OldestFirst = "oldest-first", "by first creation of the entry, the oldest first";
+        NewestFirst = "newest-first", "by first creation of the entry, the newest first; who keeps its place is the same";
+    }
     /// What the list shows to an invitee who is not in the room.
     outsiders_list: OutsidersList of "LST-9", "what getInvitationList shows to an invitee who is not in the room" {
         Own = "own-entry", "its own entry alone";
@@ -188,6 +198,6 @@ mod tests {
         let mut variants = Variants::default();
         let error = variants.declare("REV-2", "nobody").unwrap_err();
         assert_eq!(error.to_string(), "REV-2 has no variant `nobody`; it has `invitee-and-inviter`, `invitee`");
-        assert!(matches!(variants.declare("CAN-6", "x"), Err(NoReading::NoAxis(_))));
+        assert!(matches!(variants.declare("CAN-5", "x"), Err(NoReading::NoAxis(_))));
     }
 }

@@ -81,6 +81,24 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }),
     },
     Mutant {
+        name: "codes-of-the-state-after",
+        seam: Seam::Core,
+        breaks: &["INV-4", "INV-6", "INV-5"],
+        fault: "Whoever has let a call time out, or rejected it, and is called again rings, and the answer says 1: the codes \
+                are worked out when the call has begun.",
+        part: Part::Decides(|asked| {
+            let room = asked.room();
+            recode(asked.core_says(), |codes| {
+                for (user, code) in codes.iter_mut().filter(|(_, code)| *code == InvitationCode::Success) {
+                    let standing = room.and_then(|room| room.standing(user));
+                    if matches!(standing, Some(Standing::TimedOut | Standing::Rejected)) {
+                        *code = InvitationCode::AlreadyInInvitationList;
+                    }
+                }
+            })
+        }),
+    },
+    Mutant {
         name: "second-call-takes-the-ring-over",
         seam: Seam::Core,
         breaks: &["INV-6"],

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use super::core::{Asked, Telling, empty_page, refusal, refusing, reword, reword_invitation, silence};
+use super::core::{Asked, Telling, empty_page, refusal, refusing, repage, reword, reword_invitation, silence};
 use super::ledger::{RoomBook, Standing};
 use super::{Mutant, Part, Seam};
-use crate::protocol::call::{Call, Reply};
+use crate::protocol::call::{Call, InvitationPage, ListItem, Reply};
 use crate::protocol::core::{Caller, Decision, Effects};
 use crate::protocol::event::Event;
 use crate::protocol::message::Content;
-use crate::protocol::vocabulary::{ErrorCode, EventName, InvitationStatus, UserId};
+use crate::protocol::vocabulary::{Cursor, ErrorCode, EventName, InvitationStatus, RoomId, UserId};
 
 /// A variant, and who behaves so.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +164,29 @@ pub const READINGS: &[Reading] = &[
         ),
     },
     Reading {
+        requirement: "CAN-6",
+        variant: "fails",
+        otherwise: deciding("late-cancel-fails", &["CAN-6"], "A cancel that comes too late gets -2311.", |asked| {
+            too_late(asked, ErrorCode::REQUEST_ID_INVALID)
+        }),
+        neither: deciding("late-cancel-conflicts", &["CAN-6"], "A cancel that comes too late gets 100102.", |asked| {
+            too_late(asked, ErrorCode::REQUEST_CONFLICT)
+        }),
+    },
+    Reading {
+        requirement: "LST-3",
+        variant: "newest-first",
+        otherwise: deciding("list-with-the-newest-first", &["LST-3"], "The newest entry comes first.", newest_first),
+        neither: deciding("list-by-names", &["LST-3"], "Each page is ordered by the names of its users.", |asked| {
+            let mut decision = asked.core_says();
+            repage(&mut decision, |page| {
+                page.invitation_list
+                    .sort_by(|one, other| one.invitation.invitee.user_id.cmp(&other.invitation.invitee.user_id));
+            });
+            decision
+        }),
+    },
+    Reading {
         requirement: "LST-9",
         variant: "whole-list",
         otherwise: deciding("outsiders-see-all", &["LST-9"], "An invitee outside sees the whole list.", |asked| {
@@ -210,6 +233,80 @@ fn losing(asked: &Asked<'_>, gets: impl Fn(Decision) -> Decision) -> Decision {
         _ => return decision,
     };
     if refusal(&asked.core_says_to(other)) == Some(ErrorCode::REQUEST_CONFLICT) { gets(decision) } else { decision }
+}
+
+/// A cancel is refused where nobody whom it names is being called, and somebody of them has answered or let it time out and
+/// is on the list.
+fn too_late(asked: &Asked<'_>, code: ErrorCode) -> Decision {
+    let decision = asked.core_says();
+    let (Some(Call::CancelInvitation { user_id_list, .. }), Some(room), true) =
+        (asked.call(), asked.room(), decision.result.is_ok())
+    else {
+        return decision;
+    };
+    let is_over = |user: &UserId| {
+        matches!(room.standing(user), Some(Standing::Accepted | Standing::Rejected | Standing::TimedOut))
+    };
+    let is_late = user_id_list.iter().any(is_over) && !user_id_list.iter().any(|user| room.is_pending(user));
+    if is_late { refusing(decision, code) } else { decision }
+}
+
+/// The list from its other end. A cursor of the core's stands for a place in the list: what comes before it is still to be
+/// read.
+fn newest_first(asked: &Asked<'_>) -> Decision {
+    let mut decision = asked.core_says();
+    let (Some(Call::GetInvitationList { room_id, cursor, count }), true) = (asked.call(), decision.result.is_ok())
+    else {
+        return decision;
+    };
+    let beginning = Cursor::from("");
+    let all = rest_of_list(asked, room_id, &beginning);
+    let read = if cursor.as_str().is_empty() { 0 } else { rest_of_list(asked, room_id, cursor).len() };
+    let left = all.len() - read;
+    // As many as the core would show on a first page, which is not shorter than what is left but for its size.
+    let taken = page_of(asked, room_id, &beginning, *count).invitation_list.len().min(left);
+    repage(&mut decision, |page| {
+        page.invitation_list = all[left - taken..left].iter().rev().cloned().collect();
+        page.cursor = place_after(asked, room_id, left - taken);
+    });
+    decision
+}
+
+/// A page as the core gives it; an empty one to whoever may not read.
+fn page_of(asked: &Asked<'_>, room_id: &RoomId, cursor: &Cursor, count: f64) -> Arc<InvitationPage> {
+    let call = Call::GetInvitationList { room_id: room_id.clone(), cursor: cursor.clone(), count };
+    match asked.core_says_to(call).result {
+        Ok(Reply::List(page)) => page,
+        _ => Arc::new(InvitationPage { invitation_list: Vec::new(), cursor: Cursor::from("") }),
+    }
+}
+
+/// More than any page has.
+const LONGEST: f64 = 1e6;
+
+/// Whatever the core's list shows from a place on.
+fn rest_of_list(asked: &Asked<'_>, room_id: &RoomId, from: &Cursor) -> Vec<ListItem> {
+    let mut items = Vec::new();
+    let mut cursor = from.clone();
+    loop {
+        let page = page_of(asked, room_id, &cursor, LONGEST);
+        items.extend(page.invitation_list.iter().cloned());
+        if page.cursor.as_str().is_empty() {
+            return items;
+        }
+        cursor = page.cursor.clone();
+    }
+}
+
+/// The core's cursor behind so many entries; the empty one behind none.
+fn place_after(asked: &Asked<'_>, room_id: &RoomId, entries: usize) -> Cursor {
+    let (mut cursor, mut left) = (Cursor::from(""), entries);
+    while left > 0 {
+        let page = page_of(asked, room_id, &cursor, left as f64);
+        left = left.saturating_sub(page.invitation_list.len().max(1));
+        cursor = page.cursor.clone();
+    }
+    cursor
 }
 
 fn room_of<'a>(telling: &'a Telling<'_>) -> Option<&'a RoomBook> {

@@ -18,26 +18,43 @@ type Shown = IndexSet<(UserId, AttemptNo), FxBuildHasher>;
 #[derive(Default)]
 pub(super) struct Traversals {
     shown: Vec<Shown>,
-    /// Where each cursor goes on: in which traversal, and after how many entries of it. A cursor stands for a place in the
-    /// list, so where two traversals were given the same, either will do.
-    cursors: Map<(UserNo, InstanceId, Cursor), (usize, usize)>,
+    /// Where each cursor goes on. A cursor stands for a place in the list, so where two traversals were given the same,
+    /// either will do.
+    cursors: Map<(UserNo, InstanceId, Cursor), GoesOn>,
+}
+
+/// Where a cursor goes on.
+#[derive(Clone, Copy)]
+struct GoesOn {
+    /// In which traversal.
+    traversal: usize,
+    /// After how many entries of it.
+    known: usize,
+    /// Behind which place of the list (LST-3), if that is known.
+    place: Option<u64>,
 }
 
 impl Traversals {
-    /// Takes a page; who is shown again by it.
+    /// Behind which place a cursor goes on, if that is known.
+    pub(super) fn place_before(&self, reader: UserNo, instance: InstanceId, cursor: &Cursor) -> Option<u64> {
+        self.cursors.get(&(reader, instance, cursor.clone()))?.place
+    }
+
+    /// Takes a page, whose last entry has this place; who is shown again by it.
     pub(super) fn page(
         &mut self,
         reader: UserNo,
         instance: InstanceId,
         cursor: &Cursor,
         page: &InvitationPage,
+        place: Option<u64>,
     ) -> Vec<UserId> {
         let key = (reader, instance, cursor.clone());
-        let (traversal, known) = self.cursors.get(&key).copied().unwrap_or((usize::MAX, 0));
-        let traversal = match self.shown.get(traversal) {
-            Some(shown) if shown.len() == known => traversal,
-            Some(shown) => {
-                let before = shown.iter().take(known).cloned().collect();
+        let before = self.cursors.get(&key).and_then(|on| Some((on, self.shown.get(on.traversal)?)));
+        let traversal = match before {
+            Some((on, shown)) if shown.len() == on.known => on.traversal,
+            Some((on, shown)) => {
+                let before = shown.iter().take(on.known).cloned().collect();
                 self.begin(before)
             }
             None => self.begin(Shown::default()),
@@ -51,7 +68,8 @@ impl Traversals {
         }
         if !page.cursor.as_str().is_empty() {
             let key = (reader, instance, page.cursor.clone());
-            self.cursors.insert(key, (traversal, self.shown[traversal].len()));
+            let known = self.shown[traversal].len();
+            self.cursors.insert(key, GoesOn { traversal, known, place });
         } else if cursor.as_str().is_empty() {
             // All in one page: nothing goes on from it.
             self.shown.pop();

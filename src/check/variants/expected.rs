@@ -9,8 +9,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{CalledAgain, GoneStatus, InviterDevices, ListPayload, LosingDevice, OutsidersList, Revoked, Variants};
-use crate::plan::{Action, EventPattern, Expectation, Expected, ExpectedOutcome, ExpectedResult, Sighting};
+use super::{
+    CalledAgain, GoneStatus, InviterDevices, LateCancel, ListOrder, ListPayload, LosingDevice, OutsidersList, Revoked,
+    Variants,
+};
+use crate::plan::{Action, EventPattern, Expectation, Expected, ExpectedOutcome, ExpectedResult, Place, Sighting};
+use crate::protocol::call::Call;
 use crate::protocol::vocabulary::{ErrorCode, EventName, OperationName};
 
 impl Variants {
@@ -24,14 +28,42 @@ impl Variants {
         }
         let mut bent = expectation.clone();
         each_pattern(&mut bent.what, &mut |pattern| self.strip(pattern));
+        if let (ListOrder::NewestFirst, Expected::FinalList { items, .. }) = (self.list_order, &mut bent.what) {
+            items.reverse();
+        }
         Some(Cow::Owned(bent))
     }
 
-    /// Whether what a call must come to holds under these variants.
-    pub(in crate::check) fn result_holds(self, action: &Action, expected: &[ExpectedResult]) -> bool {
+    /// What a call must come to as far as it holds under these variants; none if nothing of it does.
+    pub(in crate::check) fn results<'e>(
+        self,
+        action: &Action,
+        place: Place,
+        expected: &'e [ExpectedResult],
+    ) -> Option<Cow<'e, [ExpectedResult]>> {
         if self == Self::default() {
-            return true;
+            return Some(Cow::Borrowed(expected));
         }
+        if !self.results_hold(action, expected) {
+            return None;
+        }
+        let operation = operation_of(action);
+        if self.list_order == ListOrder::NewestFirst && operation == Some(OperationName::GetInvitationList) {
+            let begins = matches!(action, Action::Call { call, cursor_of: None, .. }
+                if matches!(&**call, Call::GetInvitationList { cursor, .. } if cursor.as_str().is_empty()));
+            return the_other_way_round(expected, begins).map(Cow::Owned);
+        }
+        // The library tells who has not come in the order in which it reads the list.
+        if self.list_order == ListOrder::NewestFirst && operation == Some(OperationName::FetchNotEnteredList) {
+            return None;
+        }
+        if self.late_cancel == LateCancel::Fails && operation == Some(OperationName::CancelInvitation) {
+            return Some(Cow::Owned(or_too_late(expected, place)));
+        }
+        Some(Cow::Borrowed(expected))
+    }
+
+    fn results_hold(self, action: &Action, expected: &[ExpectedResult]) -> bool {
         let by = |result: &ExpectedResult| result.by.iter().any(|id| self.has(&id.0));
         // Without one of several lawful results the others would be asked for more strictly than their author does.
         if expected.iter().any(by) {
@@ -43,11 +75,7 @@ impl Variants {
         if self.losing_device != LosingDevice::default() && expected.iter().any(conflicts) {
             return false;
         }
-        let lists = match action {
-            Action::Call { call, .. } => call.operation() == OperationName::GetInvitationList,
-            Action::Send { request, .. } => request.operation == OperationName::GetInvitationList.name(),
-            _ => false,
-        };
+        let lists = operation_of(action) == Some(OperationName::GetInvitationList);
         let shows = |result: &ExpectedResult| matches!(result.outcome, ExpectedOutcome::Returns(_));
         !(self.outsiders_list != OutsidersList::default() && lists && expected.iter().any(shows))
     }
@@ -82,6 +110,44 @@ impl Variants {
             }
         }
     }
+}
+
+fn operation_of(action: &Action) -> Option<OperationName> {
+    match action {
+        Action::Call { call, .. } => Some(call.operation()),
+        Action::Send { request, .. } => OperationName::from_name(&request.operation),
+        _ => None,
+    }
+}
+
+/// What a read of the list must come to where the list stands the other way round. What is on which page then only the
+/// checks can say, but for a list that is read whole.
+fn the_other_way_round(expected: &[ExpectedResult], begins: bool) -> Option<Vec<ExpectedResult>> {
+    let mut bent = expected.to_vec();
+    for result in &mut bent {
+        let ExpectedOutcome::Returns(pattern) = &mut result.outcome else { continue };
+        let is_whole = begins && pattern.get("cursor").is_some_and(|cursor| cursor == "");
+        let speaks_of_another = pattern.get("not").is_some();
+        match pattern.get_mut("invitationList") {
+            Some(Value::Array(items)) if is_whole => items.reverse(),
+            None if !speaks_of_another => {}
+            _ => return None,
+        }
+    }
+    Some(bent)
+}
+
+/// What a cancel must come to where one that is too late fails. Whether it was is for `late_cancels` to say.
+fn or_too_late(expected: &[ExpectedResult], place: Place) -> Vec<ExpectedResult> {
+    let mut bent = expected.to_vec();
+    if bent.is_empty() {
+        bent.push(ExpectedResult { place, by: Vec::new(), outcome: ExpectedOutcome::Returns(Value::Null) });
+    }
+    if bent.iter().any(|result| matches!(result.outcome, ExpectedOutcome::Returns(_))) {
+        let outcome = ExpectedOutcome::Fails(ErrorCode::REQUEST_ID_INVALID);
+        bent.push(ExpectedResult { place, by: Vec::new(), outcome });
+    }
+    bent
 }
 
 fn without(payload: &mut Value, path: &[&str]) {
