@@ -247,6 +247,8 @@ pub struct Outcome {
     pub title: String,
     /// The requirements that it claims to show.
     pub covers: Vec<RequirementId>,
+    /// The requirements that it claims, too, and that can't be shown through the contract of what is tested.
+    pub out_of_reach: Vec<RequirementId>,
     /// The file's text, for places that point into it; empty when it could not be read.
     pub source: Source,
     /// Where it was enacted, or was to be.
@@ -277,6 +279,8 @@ pub struct Outcome {
     pub known: Option<String>,
     /// Who played devices in the reference's place, if anybody did.
     pub played: Vec<Played>,
+    /// How it was played in real time, if it was and that is known.
+    pub real_time: Option<RealTime>,
     /// How much happened: over all seeds, or under the one that did not end well.
     pub extent: Extent,
     /// FNV-1a of the whole trace; none when there was no run.
@@ -296,6 +300,17 @@ pub struct Played {
     pub devices: Vec<Arc<str>>,
     /// Whether it played the server.
     pub server: bool,
+}
+
+/// How a scenario was played in real time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RealTime {
+    /// How many times shorter every span was than planned.
+    pub scale: u64,
+    /// How many runs were made of it: what fails is played again.
+    pub runs: u32,
+    /// How many of these failed.
+    pub failed: u32,
 }
 
 /// Why there is nothing to judge.
@@ -347,6 +362,7 @@ impl Outcome {
             name: corpus::name_below(target),
             title: String::new(),
             covers: Vec::new(),
+            out_of_reach: Vec::new(),
             source: Source::default(),
             world: WorldName::Sim,
             seed,
@@ -362,6 +378,7 @@ impl Outcome {
             is_left_out: false,
             known: None,
             played: Vec::new(),
+            real_time: None,
             extent: Extent::default(),
             trace_hash: None,
             wall: std::time::Duration::ZERO,

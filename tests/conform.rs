@@ -543,6 +543,50 @@ fn a_declared_variant_is_judged_and_not_passed_over() {
 }
 
 #[test]
+fn a_variant_by_which_nothing_passes_is_told() {
+    let declared = profile("stale", "variants: {REV-2: invitee, CAN-6: fails}");
+    let words = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let arguments = ["--profile", &declared, "scenarios/revoke"];
+    let strict = conform(&reference("core"), &arguments);
+    assert_eq!(strict.status.code(), Some(0), "{}", stdout(&strict));
+    for stale in ["`invitee` of REV-2", "`fails` of CAN-6"] {
+        assert!(words(&strict).contains(&format!("stale variant: the profile declares {stale}")), "{}", words(&strict));
+    }
+    let otherwise = format!("{} --mutant revoked-to-the-invitee", reference("core"));
+    let output = conform(&otherwise, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(!words(&output).contains("of REV-2") && words(&output).contains("of CAN-6"), "{}", words(&output));
+    // A part of the suite says nothing of the whole.
+    let some = conform(&reference("core"), &[&arguments[..], &["--filter", "owner"]].concat());
+    assert!(!words(&some).contains("stale"), "{}", words(&some));
+}
+
+#[test]
+fn what_a_contract_cannot_show_does_not_count_as_shown() {
+    let folder = "scenarios/faults";
+    let result = |output: &Output| serde_json::from_slice::<Value>(&output.stdout).expect("a result");
+    let verdict = |result: &Value, id: &str| {
+        let groups = result["requirements"].as_array().unwrap();
+        let mut all = groups.iter().flat_map(|group| group["requirements"].as_array().unwrap());
+        let found = all.find(|one| one["id"] == id).unwrap();
+        (found["verdict"].as_str().unwrap().to_owned(), found["outOfReach"] == true)
+    };
+    let (pass, out) = (("pass".to_owned(), false), ("unsupported".to_owned(), true));
+    for (contract, of_sessions) in [("core", &out), ("full", &pass)] {
+        let output = conform(&reference(contract), &[folder, "--format", "json"]);
+        let result = result(&output);
+        assert_eq!(verdict(&result, "IDM-1"), *of_sessions, "{contract}");
+        assert_eq!(verdict(&result, "IDM-5"), out, "{contract}: the client library is not the server's");
+        assert_eq!(verdict(&result, "TMO-6"), pass, "{contract}");
+        let scenarios = result["scenarios"].as_array().unwrap();
+        let counted = scenarios.iter().any(|one| one["covers"].as_array().unwrap().contains(&Value::from("IDM-1")));
+        assert_eq!(counted, contract == "full");
+        let text = stdout(&conform(&reference(contract), &[folder]));
+        assert!(text.contains(" out of reach of the contract)"), "{text}");
+    }
+}
+
+#[test]
 fn what_is_lacked_or_fixed_otherwise_is_unsupported_with_the_reason() {
     let mine = profile("mine", "bounds: {page_default: 10, ids_max: 60}\nlacks: {passwords: rooms have none}");
     let output =

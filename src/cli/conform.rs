@@ -128,6 +128,11 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     written?;
     let is_whole = arguments.which.filter.is_none() && choice.is_all() && !arguments.fail_fast;
     let stale = known.as_ref().map_or(0, |known| tell_known(known, is_whole, arguments, output));
+    if is_whole {
+        for words in subject.profile().stale_variants(&summary.permitted) {
+            output.note(&format!("stale variant: {words}"));
+        }
+    }
     if let (true, Some(known)) = (arguments.fix, &known) {
         known.fix()?;
     }

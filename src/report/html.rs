@@ -11,7 +11,10 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use super::plain::headline;
-use super::result::{FindingResult, GroupResult, RequirementResult, RequirementVerdict, RunResult, ScenarioResult};
+use super::result::{
+    FindingResult, GroupResult, PlayedResult, RealTimeResult, RequirementResult, RequirementVerdict, RunResult,
+    ScenarioResult,
+};
 use super::svg::svg;
 use crate::run::Verdict;
 use crate::snapshot::diff::{self, DiffLine};
@@ -24,6 +27,8 @@ const REPORT: &str = include_str!("html/report.html");
 const OPEN_MAX: usize = 3;
 /// How many findings of a scenario are told in full.
 const FINDINGS_MAX: usize = 5;
+/// How many devices are named that an implementation played: a crowd has thousands.
+const PLAYED_MAX: usize = 6;
 /// With more failures than these, each has one diagram at most: a page of megabytes is not sent to anybody.
 const MANY: usize = 50;
 
@@ -79,6 +84,8 @@ pub(super) struct Fact {
 struct WaivedView<'r> {
     requirement: &'r str,
     instead: Option<&'r str>,
+    /// What a declared variant came to.
+    shown: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -130,6 +137,7 @@ struct RequirementView<'r> {
     kind: String,
     text: &'r str,
     mark: Mark,
+    out_of_reach: bool,
     claimed_by: Vec<Link<'r>>,
     broken_by: Vec<Link<'r>>,
 }
@@ -153,6 +161,8 @@ struct FailureView<'r> {
     open: bool,
     known: Option<&'r str>,
     reason: Option<&'r str>,
+    /// How it was played, where it was not simply simulated.
+    played: Option<String>,
     findings: Vec<FindingView<'r>>,
     more: usize,
     claims: Vec<ClaimView<'r>>,
@@ -221,6 +231,7 @@ struct ScenarioView<'r> {
     title: &'r str,
     covers: &'r [String],
     variants: &'r [String],
+    played: Option<String>,
     trace: &'r str,
     anchor: Option<String>,
 }
@@ -299,13 +310,25 @@ fn view(result: &RunResult) -> View<'_> {
             .profile
             .variants
             .iter()
-            .map(|one| WaivedView { requirement: &one.requirement, instead: Some(&one.text) })
+            .map(|one| WaivedView {
+                requirement: &one.requirement,
+                instead: Some(&one.text),
+                shown: one.scenarios.map(|scenarios| match scenarios {
+                    0 => "no scenario passes by it".to_owned(),
+                    1 => "one scenario passes by it".to_owned(),
+                    some => format!("{some} scenarios pass by it"),
+                }),
+            })
             .collect(),
         waived: result
             .profile
             .waived
             .iter()
-            .map(|waived| WaivedView { requirement: &waived.requirement, instead: waived.instead.as_deref() })
+            .map(|waived| WaivedView {
+                requirement: &waived.requirement,
+                instead: waived.instead.as_deref(),
+                shown: None,
+            })
             .collect(),
         requirement_counts: requirement_counts(result),
         scenario_counts: verdict_counts(result.scenarios.iter().map(|scenario| scenario.verdict)),
@@ -330,6 +353,7 @@ fn view(result: &RunResult) -> View<'_> {
                 title: &scenario.title,
                 covers: &scenario.covers,
                 variants: &scenario.variants,
+                played: played(scenario),
                 trace: scenario.trace_hash.as_deref().unwrap_or(""),
                 anchor: index.anchors.get(&position).cloned(),
             })
@@ -340,6 +364,32 @@ fn view(result: &RunResult) -> View<'_> {
 /// The world is told where it is not the usual one.
 fn world(scenario: &ScenarioResult) -> &str {
     if scenario.world == "sim" { "" } else { &scenario.world }
+}
+
+/// How a scenario was played: in which time, in how many runs, and who played devices in the reference's place.
+fn played(scenario: &ScenarioResult) -> Option<String> {
+    let mut words = Vec::new();
+    if let Some(RealTimeResult { scale, runs, failed }) = &scenario.real_time {
+        let pace = match scale {
+            0 | 1 => "in real time".to_owned(),
+            scale => format!("in real time, {scale} times as fast as planned"),
+        };
+        words.push(match (runs, failed) {
+            (1, _) => pace,
+            (runs, failed) => format!("{pace}, in {runs} runs, {failed} of which failed"),
+        });
+    }
+    let by = |party: &PlayedResult| {
+        if party.server {
+            return format!("with {} as the server", party.implementation);
+        }
+        let some = party.devices.iter().take(PLAYED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = party.devices.len().saturating_sub(PLAYED_MAX);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!("{some}{more} by {}", party.implementation)
+    };
+    words.extend(scenario.played.iter().map(by));
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn lead(result: &RunResult, failed: usize) -> String {
@@ -465,6 +515,7 @@ fn group<'r>(group: &'r GroupResult, index: &Index<'r>) -> GroupView<'r> {
                     "definition" => Mark { name: "definition", class: "not-shown".to_owned() },
                     _ => Mark::named(one.verdict.name()),
                 },
+                out_of_reach: one.out_of_reach,
                 claimed_by: one.claimed_by.iter().map(|path| index.link(path)).collect(),
                 broken_by: one.broken_by.iter().map(|path| index.link(path)).collect(),
             })
@@ -517,6 +568,7 @@ fn failure<'r>(position: usize, scenario: &'r ScenarioResult, index: &Index<'r>,
         open,
         known: scenario.known_failure.as_deref(),
         reason: scenario.reason.as_deref(),
+        played: played(scenario),
         more: scenario.findings.len().saturating_sub(FINDINGS_MAX) + scenario.findings_left_out,
         claims: scenario
             .empty_claims

@@ -116,6 +116,9 @@ pub struct DeclaredVariant {
     pub variant: String,
     /// What it says.
     pub text: String,
+    /// How many scenarios passed by it and not strictly; of none it is not told in results that are older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenarios: Option<u64>,
 }
 
 /// A requirement that an implementation decides otherwise, as its profile declares.
@@ -178,6 +181,9 @@ pub struct RequirementResult {
     pub text: String,
     /// What the run showed of it.
     pub verdict: RequirementVerdict,
+    /// Whether the contract of what is tested can't show it, so that no scenario that claims it does.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub out_of_reach: bool,
     /// The scenarios that claim to show it, by path.
     pub claimed_by: Vec<String>,
     /// The scenarios that show it broken, by path.
@@ -198,6 +204,9 @@ pub struct ScenarioResult {
     pub title: String,
     /// The requirements that it claims to show.
     pub covers: Vec<String>,
+    /// The requirements that it claims, too, and that can't be shown through the contract of what is tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_reach: Vec<String>,
     /// Where it was enacted, or was to be.
     pub world: String,
     /// What came of it.
@@ -236,6 +245,9 @@ pub struct ScenarioResult {
     /// Which implementation played which devices, and the server beside them, where it was not the reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub played: Vec<PlayedResult>,
+    /// How it was played in real time, if it was and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_time: Option<RealTimeResult>,
     /// Sequence diagrams of what the findings are about; of an implementation that is well there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladders: Vec<Ladder>,
@@ -255,6 +267,18 @@ pub struct PlayedResult {
     /// Whether it played the server.
     #[serde(default, skip_serializing_if = "is_false")]
     pub server: bool,
+}
+
+/// How a scenario was played in real time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RealTimeResult {
+    /// How many times shorter every span was than planned.
+    pub scale: u64,
+    /// How many runs were made of it: what fails is played again.
+    pub runs: u32,
+    /// How many of these failed.
+    pub failed: u32,
 }
 
 /// Something that should not be so.

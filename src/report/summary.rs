@@ -17,6 +17,10 @@ pub struct Summary {
     pub runs: u64,
     /// The requirements that passing scenarios claim to show.
     pub covered: BTreeSet<RequirementId>,
+    /// The requirements that the scenarios claim to show and the contract of what is tested can't, and that nothing shows.
+    pub out_of_reach: BTreeSet<RequirementId>,
+    /// The variants by which scenarios passed: of which requirement, and which.
+    pub permitted: BTreeSet<(&'static str, &'static str)>,
     /// How much happened.
     pub extent: Extent,
     /// How many new snapshots wait for review.
@@ -45,10 +49,12 @@ impl Summary {
             SnapshotOutcome::Recorded { .. } => self.recorded_snapshots += 1,
             _ => {}
         }
+        // Definitions need not be shown, and the pages of a result don't count them either.
+        let binds = |id: &&RequirementId| requirements::find(&id.0).is_some_and(|found| !found.definition);
+        self.out_of_reach.extend(outcome.out_of_reach.iter().filter(binds).cloned());
+        self.permitted.extend(outcome.permitted.iter().copied());
         if outcome.verdict.is_well() {
             if outcome.verdict != Verdict::Unsupported {
-                // Definitions need not be shown, and the pages of a result don't count them either.
-                let binds = |id: &&RequirementId| requirements::find(&id.0).is_some_and(|found| !found.definition);
                 self.covered.extend(outcome.covers.iter().filter(binds).cloned());
             }
         } else {

@@ -88,6 +88,7 @@ impl Subject {
     #[must_use]
     pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
         let mut outcome = self.judged(target, scenario, seed, recipe);
+        set_apart(&mut outcome, |claim| self.can_show(claim));
         name_after(&mut outcome, recipe);
         outcome
     }
@@ -190,6 +191,12 @@ pub(super) fn applies(profile: &Profile, target: &Target, scenario: &Scenario, s
     let bounds = Arc::new(profile.bounds());
     let as_it_is = Recipe { snapshots: SnapshotMode::Off, bounds, keep_traces: false, ..recipe.clone() };
     run(target, scenario, seed, &as_it_is).verdict == Verdict::Pass
+}
+
+/// What a scenario claims and the contract of what is tested can't show does not count as shown: it is told apart.
+pub(super) fn set_apart(outcome: &mut Outcome, can_show: impl Fn(&str) -> bool) {
+    let claimed = std::mem::take(&mut outcome.covers);
+    (outcome.covers, outcome.out_of_reach) = claimed.into_iter().partition(|claim| can_show(&claim.0));
 }
 
 /// Puts the combination behind the names of an outcome, if there is one.

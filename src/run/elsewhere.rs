@@ -3,7 +3,7 @@
 //! It is seen from the devices' ends of the wire, and judged by what a server owes. As in every real time, what fails is run
 //! again, and nothing becomes green by that.
 
-use super::conform::finding;
+use super::conform::{finding, set_apart};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::profile::Profile;
@@ -20,6 +20,12 @@ use crate::world::live::{Scale, system};
 
 /// What is shown only by who can end the server or see what it hands to a push service.
 const OUT_OF_SIGHT: [&str; 3] = ["REC-4", "REC-5", "REC-6"];
+
+/// Whether a server that is seen by its devices can show this requirement.
+fn can_show(claim: &str) -> bool {
+    let of_the_server = requirements::find(claim).is_some_and(|found| found.subject.includes_server());
+    of_the_server && !OUT_OF_SIGHT.contains(&claim)
+}
 
 /// A running server under test.
 pub struct Elsewhere {
@@ -69,9 +75,11 @@ impl Elsewhere {
     /// Runs a scenario under one seed and judges it.
     #[must_use]
     pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
-        in_real_time(&self.profile, self.attempts, (target, scenario, seed), recipe, |plan, recipe| {
-            self.play(target, plan, recipe)
-        })
+        let play = |plan: &Plan, recipe: &Recipe| self.play(target, plan, recipe);
+        let mut outcome =
+            in_real_time(&self.profile, self.scale, self.attempts, (target, scenario, seed), recipe, play);
+        set_apart(&mut outcome, can_show);
+        outcome
     }
 
     /// Why this plan can't be played with it, if it can't.
@@ -83,12 +91,8 @@ impl Elsewhere {
         if *service.bounds != self.profile.bounds() || !service.rate_limits {
             return Some("the scenario asks for other bounds than the server has".to_owned());
         }
-        let shows = |claim: &str| {
-            let of_the_server = requirements::find(claim).is_some_and(|found| found.subject.includes_server());
-            of_the_server && !OUT_OF_SIGHT.contains(&claim)
-        };
         let claims: Vec<&str> = plan.covers.iter().map(|claim| &*claim.requirement.0).collect();
-        if !claims.is_empty() && !claims.iter().any(|claim| shows(claim)) {
+        if !claims.is_empty() && !claims.iter().any(|claim| can_show(claim)) {
             return Some(format!(
                 "a server that is seen from outside can't show what it claims: {}",
                 claims.join(", ")

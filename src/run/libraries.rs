@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::conform::{DETERMINISM, MOMENTS_MAX, Subject, applies, blamed_on_it, broke, name_after, not_deterministic};
+use super::conform::{
+    DETERMINISM, MOMENTS_MAX, Subject, applies, blamed_on_it, broke, name_after, not_deterministic, set_apart,
+};
 use super::profile::Profile;
 use super::{Outcome, Played, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
 use crate::implementation::device::{Crew, LibraryAnswer, Seats, Serves};
@@ -97,6 +99,8 @@ impl Libraries {
     #[must_use]
     pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
         let mut outcome = self.judged(target, scenario, seed, recipe);
+        // What the server did right is not the libraries' doing.
+        set_apart(&mut outcome, |claim| self.can_show(claim));
         name_after(&mut outcome, recipe);
         outcome
     }
@@ -143,8 +147,6 @@ impl Libraries {
             outcome = self.once(target, scenario, seed, &recipe, &players);
         }
         self.profile.apply(&mut outcome);
-        // What the server did right is not the libraries' doing.
-        outcome.covers.retain(|claim| self.can_show(&claim.0));
         outcome.played = self.played(&plan, &players);
         if outcome.verdict == Verdict::Fail && outcome.problem.is_none() {
             let is_other = outcome.findings.iter().any(|finding| finding.check == DETERMINISM);

@@ -8,7 +8,7 @@
 //! Only what was inferred or decided (INF, DEC) can be read otherwise or waived; what is documented or shows in published
 //! clients (DOC, CLIENT) can only be listed as a known failure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -188,6 +188,17 @@ impl Profile {
         self.waived.contains_key(requirement)
     }
 
+    /// The variants that it declares and by which no scenario passed, in words: those of scenarios that did are given.
+    #[must_use]
+    pub fn stale_variants(&self, shown: &BTreeSet<(&str, &str)>) -> Vec<String> {
+        let declared = self.variants.declared().into_iter();
+        let is_stale = |(requirement, name, _): &(&str, &str, &str)| !shown.contains(&(*requirement, *name));
+        let words = |(requirement, name, _): (&str, &str, &str)| {
+            format!("the profile declares `{name}` of {requirement}, and no scenario passes by it")
+        };
+        declared.filter(is_stale).map(words).collect()
+    }
+
     /// The bounds of an implementation that has these for its own.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
@@ -301,7 +312,7 @@ mod tests {
         check("version: 2\nname: mine\n", "version 2");
         check("version: 1\nname: mine\nwiave: {}\n", "wiave");
         check("version: 1\nname: mine\nvariants: {REV-2: nobody}\n", "it has `invitee-and-inviter`, `invitee`");
-        check("version: 1\nname: mine\nvariants: {CAN-6: fails}\n", "of CAN-6 no variant is known");
+        check("version: 1\nname: mine\nvariants: {CAN-5: fails}\n", "of CAN-5 no variant is known");
         check("version: 1\nname: mine\nvariants: {REV-2: invitee}\nwaive: {REV-2: so}\n", "remove the waiver");
         check("version: 1\nname: mine\nbounds: {ids: 3}\n", "there is no such bound");
         check("version: 1\nname: mine\nbounds: {entry_grace: 3}\n", "at bounds, entry_grace");

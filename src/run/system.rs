@@ -14,9 +14,9 @@ use std::time::Duration;
 
 pub use self::accounts::{AccountError, Accounts, Listed, Token};
 
-use super::conform::{applies, broke, finding, name_after};
+use super::conform::{applies, broke, finding, name_after, set_apart};
 use super::profile::Profile;
-use super::{Outcome, Problem, Recipe, Target, Verdict, guard, judge_run};
+use super::{Outcome, Problem, RealTime, Recipe, Target, Verdict, guard, judge_run};
 use crate::implementation::system::{Capability, Names, Said, SystemHello};
 use crate::implementation::{Duplex, Fault, Listener};
 use crate::plan::{Place, Plan, WorldName, compile};
@@ -44,6 +44,15 @@ impl Reach {
     pub const fn is_one(&self) -> bool {
         !matches!(self, Self::Command(_))
     }
+}
+
+/// What no application sees: what is on the wire alone, what a push service is handed, and what another life of the server
+/// remembers.
+const OUT_OF_SIGHT: [&str; 7] = ["IDM-2", "ORD-3", "ORD-5", "REC-4", "REC-5", "REC-6", "TMO-6"];
+
+/// Whether an SDK with its server, of which nothing but the API is seen, can show this requirement.
+fn can_show(claim: &str) -> bool {
+    !OUT_OF_SIGHT.contains(&claim)
 }
 
 /// How long may be waited for somebody to dial in: people start browsers and debuggers.
@@ -148,9 +157,11 @@ impl SystemSubject {
     /// Runs a scenario under one seed and judges it.
     #[must_use]
     pub fn conform(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
-        in_real_time(&self.profile, self.attempts, (target, scenario, seed), recipe, |plan, recipe| {
-            self.play(target, plan, recipe)
-        })
+        let play = |plan: &Plan, recipe: &Recipe| self.play(target, plan, recipe);
+        let mut outcome =
+            in_real_time(&self.profile, self.scale, self.attempts, (target, scenario, seed), recipe, play);
+        set_apart(&mut outcome, can_show);
+        outcome
     }
 
     /// Why a scenario can't be played with it, if it can't, and the author's line. Nothing is asked of the adapter.
@@ -243,6 +254,7 @@ fn leaves_out(world: WorldName) -> String {
 /// Plays a scenario in real time as a profile asks for it, until a run passes or as often as it may.
 pub(super) fn in_real_time(
     profile: &Profile,
+    scale: Scale,
     attempts: u32,
     (target, scenario, seed): (&Target, &Scenario, Seed),
     recipe: &Recipe,
@@ -267,7 +279,7 @@ pub(super) fn in_real_time(
         let plan = recipe.combination.of(&plan).unwrap_or(plan);
         let (world, variants) = (WorldName::Live, profile.variants);
         let recipe = Recipe { world, variants, bounds: bounds.into(), ..recipe.clone() };
-        again(attempts, || play(&plan, &recipe))
+        again(scale, attempts, || play(&plan, &recipe))
     });
     let mut outcome = judged.unwrap_or_else(|panic| Outcome::panicked(target, seed, &panic));
     name_after(&mut outcome, recipe);
@@ -275,11 +287,14 @@ pub(super) fn in_real_time(
 }
 
 /// Plays until a run passes, or as often as it may, and says so where a run fails that others don't.
-fn again(attempts: u32, play: impl Fn() -> Outcome) -> Outcome {
+fn again(scale: Scale, attempts: u32, play: impl Fn() -> Outcome) -> Outcome {
     let mut failed: Option<Outcome> = None;
-    let (mut failures, mut passes) = (0, 0);
+    let (mut failures, mut passes, mut runs) = (0, 0, 0);
     for attempt in 1.. {
-        let outcome = play();
+        let mut outcome = play();
+        // What can't be enacted was not run.
+        runs += u32::from(outcome.trace_hash.is_some());
+        outcome.real_time = (runs > 0).then_some(RealTime { scale: scale.0, runs, failed: failures });
         match outcome.verdict {
             Verdict::Fail => {
                 failures += 1;
@@ -295,6 +310,7 @@ fn again(attempts: u32, play: impl Fn() -> Outcome) -> Outcome {
         }
     }
     let Some(mut failed) = failed else { unreachable!("the last run came to something") };
+    failed.real_time = Some(RealTime { scale: scale.0, runs: runs.max(failures), failed: failures });
     if passes > 0 {
         let words = format!(
             "flaky: {failures} of {} runs failed, and this is the first that did; list it as flaky to count it apart",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::requirements::requirements;
 use super::{
     CorpusResult, DeclaredVariant, EmptyClaimResult, FindingResult, Implementation, PlaceResult, PlayedResult, Profile,
-    RunResult, ScenarioResult, SnapshotResult, SummaryResult, Tool, VERSION, Waived,
+    RealTimeResult, RunResult, ScenarioResult, SnapshotResult, SummaryResult, Tool, VERSION, Waived,
 };
 use crate::check::Finding;
 use crate::plan::{DeviceIndex, Place, WorldName};
@@ -14,7 +14,7 @@ use crate::report::ladder::{Ladder, ladder};
 use crate::report::sequences::sequences;
 use crate::report::summary::Summary;
 use crate::run::corpus::Corpus;
-use crate::run::{Outcome, Played, Problem, SnapshotOutcome, Verdict, fingerprint, profile};
+use crate::run::{Outcome, Played, Problem, RealTime, SnapshotOutcome, Verdict, fingerprint, profile};
 use crate::seed::{Seed, fnv1a};
 use crate::time::Duration;
 
@@ -87,6 +87,7 @@ impl From<&profile::Profile> for Profile {
                     requirement: requirement.to_owned(),
                     variant: variant.to_owned(),
                     text: text.to_owned(),
+                    scenarios: None,
                 })
                 .collect(),
             bounds: profile.fixed.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
@@ -111,7 +112,12 @@ impl Builder {
     /// The result of all outcomes.
     #[must_use]
     pub fn finish(self, summary: &Summary) -> RunResult {
-        let Self { about, scenarios } = self;
+        let Self { mut about, scenarios } = self;
+        for declared in &mut about.profile.variants {
+            let name = format!("{}: {}", declared.requirement, declared.variant);
+            let by_it = scenarios.iter().filter(|scenario| scenario.variants.contains(&name)).count();
+            declared.scenarios = Some(by_it as u64);
+        }
         let verdicts = Verdict::ALL
             .into_iter()
             .map(|verdict| (verdict.name().to_owned(), summary.verdicts.get(&verdict).copied().unwrap_or(0)));
@@ -160,6 +166,7 @@ fn scenario(outcome: &Outcome, repeat: String) -> ScenarioResult {
         },
         title: outcome.title.clone(),
         covers: outcome.covers.iter().map(|id| id.0.to_string()).collect(),
+        out_of_reach: outcome.out_of_reach.iter().map(|id| id.0.to_string()).collect(),
         world: outcome.world.name().to_owned(),
         verdict: outcome.verdict,
         reason: outcome.problem.as_ref().map(|problem| match problem {
@@ -169,6 +176,7 @@ fn scenario(outcome: &Outcome, repeat: String) -> ScenarioResult {
         variants: outcome.permitted.iter().map(|(id, name)| format!("{id}: {name}")).collect(),
         known_failure: outcome.known.clone(),
         played: outcome.played.iter().map(played_of).collect(),
+        real_time: outcome.real_time.map(|RealTime { scale, runs, failed }| RealTimeResult { scale, runs, failed }),
         seed: outcome.seed.0,
         seeds_run: outcome.seeds_run,
         findings,

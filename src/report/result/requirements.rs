@@ -75,6 +75,8 @@ impl RequirementVerdict {
 #[derive(Default)]
 struct About<'s> {
     claimed_by: Vec<&'s ScenarioResult>,
+    /// Those that claim it and can't show it through the contract of what is tested.
+    claimed_in_vain_by: Vec<&'s ScenarioResult>,
     broken_by: Vec<&'s ScenarioResult>,
 }
 
@@ -84,6 +86,9 @@ pub(super) fn requirements(scenarios: &[ScenarioResult], profile: &Profile) -> V
     for scenario in scenarios {
         for id in &scenario.covers {
             about.entry(id).or_default().claimed_by.push(scenario);
+        }
+        for id in &scenario.out_of_reach {
+            about.entry(id).or_default().claimed_in_vain_by.push(scenario);
         }
         for id in broken(scenario) {
             let broken_by = &mut about.entry(id).or_default().broken_by;
@@ -103,7 +108,8 @@ pub(super) fn requirements(scenarios: &[ScenarioResult], profile: &Profile) -> V
             boundary: requirement.boundary.name().to_owned(),
             text: requirement.plain_text(),
             verdict: verdict(requirement.id, about, profile),
-            claimed_by: paths(&about.claimed_by),
+            out_of_reach: about.claimed_by.is_empty() && !about.claimed_in_vain_by.is_empty(),
+            claimed_by: paths(&[&about.claimed_by[..], &about.claimed_in_vain_by[..]].concat()),
             broken_by: paths(&about.broken_by),
         }
     };
@@ -149,7 +155,8 @@ fn verdict(id: &str, about: &About<'_>, profile: &Profile) -> RequirementVerdict
         Verdict::KnownFailure => RequirementVerdict::KnownFailure,
         _ => RequirementVerdict::Fail,
     });
-    claims.chain(breaks).max().unwrap_or(RequirementVerdict::NotShown)
+    let in_vain = about.claimed_in_vain_by.iter().map(|_| RequirementVerdict::Unsupported);
+    claims.chain(breaks).chain(in_vain).max().unwrap_or(RequirementVerdict::NotShown)
 }
 
 /// Whether a variant such as `REV-2: invitee` is of this requirement.

@@ -11,12 +11,14 @@ pub(crate) fn scenario(name: &str, verdict: Verdict) -> ScenarioResult {
         text_hash: "00000000000000aa".to_owned(),
         title: "A call is cancelled.".to_owned(),
         covers: vec!["CAN-1".to_owned()],
+        out_of_reach: Vec::new(),
         world: "sim".to_owned(),
         verdict,
         reason: None,
         variants: Vec::new(),
         known_failure: None,
         played: Vec::new(),
+        real_time: None,
         seed: 1,
         seeds_run: 1,
         findings: Vec::new(),
@@ -132,12 +134,23 @@ pub(crate) fn every_verdict() -> RunResult {
     };
     of(vec![
         scenario("cancel/pass", Verdict::Pass),
-        scenario("cancel/non-strict", Verdict::NonStrict),
+        ScenarioResult {
+            out_of_reach: vec!["IDM-2".to_owned()],
+            played: vec![PlayedResult {
+                implementation: "sdk-in-kotlin 3.1".to_owned(),
+                devices: (1..=9).map(|number| format!("crowd[{number}].phone")).collect(),
+            }],
+            ..scenario("cancel/non-strict", Verdict::NonStrict)
+        },
         ScenarioResult {
             reason: Some("the world `live` can't enact it: it jumps the clock".to_owned()),
             trace_hash: None,
             world: "live".to_owned(),
             ..scenario("faults/unsupported", Verdict::Unsupported)
+        },
+        ScenarioResult {
+            real_time: Some(RealTimeResult { scale: 10, runs: 3, failed: 2 }),
+            ..failed("live/fail", Verdict::Fail)
         },
         ScenarioResult { known_failure: known.clone(), ..failed("faults/known", Verdict::KnownFailure) },
         failed("faults/fail", Verdict::Fail),
