@@ -115,15 +115,12 @@ fn the_page_needs_nothing_else_and_says_what_it_is_about() {
     for words in [
         "server-in-go 1.2",
         "<dd>core</dd>",
-        "version 0.1.0, 11 files",
-        "in real time, 10 times as fast as planned, in 3 runs, 2 of which failed",
-        "crowd[5].phone, crowd[6].phone and 3 more by sdk-in-kotlin 3.1",
-        "No scenario can show it through the contract",
+        "version 0.1.0, 10 files",
         &"c0ffee".repeat(10),
         "REV-3</a>: the owner hears it, too",
         "<span class=\"l gone\">onInvitationCancelled</span>",
         "<span class=\"l came\">onInvitationTimeout</span>",
-        "2 other scenarios fail in the same way",
+        "one other scenario fails in the same way",
         "<svg class=\"ladder\"",
         "convoke run scenarios/faults/fail.yaml --seed 1",
         "bug 4711",
@@ -131,6 +128,23 @@ fn the_page_needs_nothing_else_and_says_what_it_is_about() {
     ] {
         assert!(page.contains(words), "no `{words}`");
     }
+}
+
+#[test]
+fn how_a_scenario_was_played_and_what_its_contract_cannot_show_is_told() {
+    let result = sample::otherwise_played();
+    let page = page(&result);
+    for words in [
+        "in real time, 10 times as fast as planned, in 3 runs, 2 of which failed",
+        "crowd[5].phone, crowd[6].phone and 3 more by sdk-in-kotlin 3.1",
+        "No scenario can show it through the contract",
+    ] {
+        assert!(page.contains(words), "no `{words}`");
+    }
+    let all = || result.requirements.iter().flat_map(|group| &group.requirements);
+    let one = all().find(|one| one.id == "IDM-2").unwrap();
+    assert_eq!((one.verdict, one.out_of_reach), (RequirementVerdict::Unsupported, true));
+    assert_eq!(one.claimed_by, ["scenarios/crowd/pass.yaml"]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Programs {
     }
 
     /// Starts a life of a device's program, which connects in this way.
-    pub(super) fn start(&mut self, device: DeviceIndex, life: u32, connector: impl Connector + Send + 'static) {
+    pub(super) fn start(&mut self, device: DeviceIndex, life: u32, connector: impl Connector + 'static) {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let program = tokio::spawn(self.ends.clone().run_device(device, life, self.clock, connector, commands));
         self.running.insert(device, (sender, program.abort_handle()));
