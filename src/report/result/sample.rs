@@ -124,7 +124,7 @@ pub(crate) fn otherwise_played() -> RunResult {
     of(vec![
         ScenarioResult {
             out_of_reach: vec!["IDM-2".to_owned()],
-            played: vec![PlayedResult { implementation: "sdk-in-kotlin 3.1".to_owned(), devices }],
+            played: vec![PlayedResult { implementation: "sdk-in-kotlin 3.1".to_owned(), devices, server: false }],
             ..scenario("crowd/pass", Verdict::Pass)
         },
         ScenarioResult {
