@@ -16,6 +16,7 @@ mod schema;
 mod server;
 pub mod system;
 mod talk;
+mod waiting;
 mod words;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use self::process::{Process, ProcessSpec, end_all_processes};
 pub use self::schema::schema;
 pub use self::server::ForeignServer;
 pub use self::talk::{Talk, Talks};
+pub use self::waiting::Turn;
 pub use self::words::{HelloAnswer, SCHEMA};
 
 /// What an implementation gives.

@@ -60,7 +60,7 @@ impl Duplex {
     /// # Errors
     /// When the system can't.
     pub fn start(command: &str) -> Result<Self, Fault> {
-        let (leader, (stdin, stdout, stderr)) = Leader::start(command)
+        let (leader, (stdin, stdout, stderr)) = Leader::start(command, &[])
             .map_err(|error| Fault::new(FaultKind::Start, SECTION, format!("can't start `{command}`: {error}")))?;
         let (to, said) = mpsc::unbounded_channel();
         let (heard, from) = mpsc::channel(HEARD_MAX);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::Contract;
 use super::fault::Fault;
 use super::talk::{Talk, Talks, locked};
+use super::waiting::Turn;
 use super::words::{Out, Said};
 use crate::protocol::service::ServiceConfig;
 
@@ -16,6 +17,7 @@ use crate::protocol::service::ServiceConfig;
 pub struct Seat {
     talks: Arc<Talks>,
     seed: u64,
+    turn: Turn,
     state: Mutex<State>,
 }
 
@@ -29,8 +31,8 @@ struct State {
 impl Seat {
     /// A place in a run under this seed.
     #[must_use]
-    pub fn new(talks: Arc<Talks>, seed: u64) -> Self {
-        Self { talks, seed, state: Mutex::default() }
+    pub fn new(talks: Arc<Talks>, seed: u64, turn: Turn) -> Self {
+        Self { talks, seed, turn, state: Mutex::default() }
     }
 
     /// What its implementation gives.
@@ -68,7 +70,7 @@ impl Seat {
             if let Some(talk) = state.talk.take() {
                 self.talks.crash(talk);
             }
-            match self.talks.begin(self.seed, config) {
+            match self.talks.begin(self.seed, config, self.turn) {
                 Ok(talk) => state.talk = Some(talk),
                 Err(fault) => state.fault = Some(fault),
             }

@@ -72,9 +72,10 @@ pub(super) type Pipes = (ChildStdin, ChildStdout, ChildStderr);
 
 impl Leader {
     /// Starts a command, as a shell takes it.
-    pub(super) fn start(command: &str) -> io::Result<(Self, Pipes)> {
+    pub(super) fn start(command: &str, environment: &[(&str, &str)]) -> io::Result<(Self, Pipes)> {
         let mut child = Command::new("/bin/sh")
             .args(["-c", command])
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -125,14 +126,14 @@ enum Found {
 }
 
 impl Process {
-    /// Starts the command.
+    /// Starts the command, in this process's environment and this one on top.
     ///
     /// # Errors
     /// When the system can't.
-    pub fn start(spec: &ProcessSpec) -> Result<Self, Fault> {
+    pub fn start(spec: &ProcessSpec, environment: &[(&str, &str)]) -> Result<Self, Fault> {
         let failed =
             |error: io::Error| Fault::new(FaultKind::Start, "2", format!("can't start `{}`: {error}", spec.command));
-        let (leader, (stdin, stdout, stderr)) = Leader::start(&spec.command).map_err(failed)?;
+        let (leader, (stdin, stdout, stderr)) = Leader::start(&spec.command, environment).map_err(failed)?;
         let process = Self {
             leader,
             stdin,

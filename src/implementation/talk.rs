@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::fault::{Fault, FaultKind};
 use super::process::{Process, ProcessSpec};
+use super::waiting::{Turn, Waiting};
 use super::words::{self, HelloAnswer, Out, SCHEMA, Said};
 use super::{Contract, Storage};
 use crate::protocol::service::ServiceConfig;
@@ -14,6 +15,7 @@ use crate::protocol::service::ServiceConfig;
 #[derive(Debug)]
 pub struct Talk {
     process: Process,
+    turn: Turn,
     answer: HelloAnswer,
 }
 
@@ -48,14 +50,14 @@ fn refuse(process: &mut Process, fault: Fault) -> Fault {
 pub struct Talks {
     spec: ProcessSpec,
     contract: Contract,
-    idle: Mutex<Vec<Process>>,
+    waiting: Waiting,
 }
 
 impl Talks {
     /// Conversations with processes of this command.
     #[must_use]
     pub fn new(spec: ProcessSpec, contract: Contract) -> Self {
-        Self { spec, contract, idle: Mutex::default() }
+        Self { spec, contract, waiting: Waiting::default() }
     }
 
     /// Asks an implementation who it is: for this contract, or for the one that it offers.
@@ -68,12 +70,12 @@ impl Talks {
         config: &ServiceConfig,
     ) -> Result<(Self, HelloAnswer), Fault> {
         let mut talks = Self::new(spec, contract.unwrap_or(Contract::Core));
-        let mut first = talks.begin(0, config);
+        let mut first = talks.begin(0, config, Turn::First);
         if let (None, Err(fault)) = (contract, &first)
             && let Some(offered) = fault.offered
         {
             talks = Self::new(talks.spec, offered);
-            first = talks.begin(0, config);
+            first = talks.begin(0, config, Turn::First);
         }
         let talk = first?;
         let answer = talk.answer.clone();
@@ -91,18 +93,14 @@ impl Talks {
     ///
     /// # Errors
     /// When there is no process, or it does not introduce itself as it should.
-    pub fn begin(&self, seed: u64, config: &ServiceConfig) -> Result<Talk, Fault> {
-        let idle = locked(&self.idle).pop();
-        let mut process = match idle {
-            Some(process) => process,
-            None => Process::start(&self.spec)?,
-        };
+    pub fn begin(&self, seed: u64, config: &ServiceConfig, turn: Turn) -> Result<Talk, Fault> {
+        let mut process = self.waiting.take_or_start(&self.spec, turn)?;
         let hello = Said::hello(self.contract, seed, config);
         let asked = |fault: Fault| fault.with_asked(&hello);
         let line = process.ask(&hello.line()).map_err(asked)?;
         let answer = words::hello_answer(&line).and_then(|answer| self.accept(answer, &line));
         match answer {
-            Ok(answer) => Ok(Talk { process, answer }),
+            Ok(answer) => Ok(Talk { process, turn, answer }),
             Err(fault) => Err(refuse(&mut process, asked(fault))),
         }
     }
@@ -127,7 +125,7 @@ impl Talks {
     /// When it does not go as it should.
     pub fn end(&self, talk: Talk) -> Result<(), Fault> {
         if talk.answer.reusable {
-            locked(&self.idle).push(talk.process);
+            self.waiting.put(talk.turn, talk.process);
             return Ok(());
         }
         part(talk.process)
@@ -136,7 +134,7 @@ impl Talks {
     /// A life is over without a word. A process that may be used again forgets it with the next `hello`.
     pub(super) fn crash(&self, talk: Talk) {
         if talk.answer.reusable {
-            locked(&self.idle).push(talk.process);
+            self.waiting.put(talk.turn, talk.process);
         }
     }
 
@@ -145,8 +143,7 @@ impl Talks {
     /// # Errors
     /// The first that did not go as it should; the others are ended all the same.
     pub fn close(&self) -> Result<(), Fault> {
-        let idle = std::mem::take(&mut *locked(&self.idle));
-        idle.into_iter().map(part).fold(Ok(()), Result::and)
+        self.waiting.take_all().into_iter().map(part).fold(Ok(()), Result::and)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::profile::Profile;
 use super::{Outcome, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run, run_as};
 use crate::check::Finding;
-use crate::implementation::{Contract, Fault, FaultKind, HelloAnswer, Seat, Storage, Talks};
+use crate::implementation::{Contract, Fault, FaultKind, HelloAnswer, Seat, Storage, Talks, Turn};
 use crate::plan::{Action, Place, Plan, RequirementId, compile};
 use crate::protocol::bounds::BoundValue;
 use crate::protocol::requirements;
@@ -117,18 +117,18 @@ impl Subject {
         // What is recorded must be what it always says.
         let records = self.twice && recipe.snapshots == SnapshotMode::Bless;
         let first = Recipe { snapshots: if records { SnapshotMode::Off } else { recipe.snapshots }, ..recipe.clone() };
-        let mut outcome = self.once(target, scenario, seed, &first);
+        let mut outcome = self.once(target, scenario, seed, &first, Turn::First);
         let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
         if self.twice && can_repeat {
             let again = Recipe { snapshots: SnapshotMode::Off, ..recipe.clone() };
-            let second = self.once(target, scenario, seed, &again);
+            let second = self.once(target, scenario, seed, &again, Turn::Again);
             if second.verdict == Verdict::ImplementationBroke {
                 return second;
             }
             not_deterministic(&mut outcome, &second);
         }
         if records && outcome.findings.is_empty() {
-            outcome = self.once(target, scenario, seed, &recipe);
+            outcome = self.once(target, scenario, seed, &recipe, Turn::First);
         }
         self.profile.apply(&mut outcome);
         if outcome.verdict.is_well() && !keeps_traces {
@@ -137,8 +137,8 @@ impl Subject {
         outcome
     }
 
-    fn once(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
-        let seat = Arc::new(Seat::new(self.talks.clone(), seed.0));
+    fn once(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe, turn: Turn) -> Outcome {
+        let seat = Arc::new(Seat::new(self.talks.clone(), seed.0, turn));
         let cast = Foreign { seat: seat.clone() };
         let outcome = run_as(target, scenario, seed, recipe, &cast);
         match seat.end() {

@@ -15,7 +15,7 @@ use super::conform::{
 use super::profile::Profile;
 use super::{Outcome, Played, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
 use crate::implementation::device::{Crew, LibraryAnswer, Seats, Serves};
-use crate::implementation::{Fault, Seat};
+use crate::implementation::{Fault, Seat, Turn};
 use crate::plan::{Action, DeviceIndex, DeviceKind, Place, Plan, compile};
 use crate::protocol::requirements;
 use crate::scenario::{Scenario, Selector};
@@ -132,11 +132,11 @@ impl Libraries {
         // What is recorded must be what it always says.
         let records = self.twice && recipe.snapshots == SnapshotMode::Bless;
         let first = Recipe { snapshots: if records { SnapshotMode::Off } else { recipe.snapshots }, ..recipe.clone() };
-        let mut outcome = self.once(target, scenario, seed, &first, &players);
+        let mut outcome = self.once(target, scenario, seed, &first, &players, Turn::First);
         let can_repeat = !matches!(outcome.verdict, Verdict::ImplementationBroke | Verdict::BadScenario);
         if self.twice && can_repeat {
             let again = Recipe { snapshots: SnapshotMode::Off, ..recipe.clone() };
-            let second = self.once(target, scenario, seed, &again, &players);
+            let second = self.once(target, scenario, seed, &again, &players, Turn::Again);
             if second.verdict == Verdict::ImplementationBroke {
                 outcome = second;
             } else {
@@ -144,7 +144,7 @@ impl Libraries {
             }
         }
         if records && outcome.findings.is_empty() {
-            outcome = self.once(target, scenario, seed, &recipe, &players);
+            outcome = self.once(target, scenario, seed, &recipe, &players, Turn::First);
         }
         self.profile.apply(&mut outcome);
         outcome.played = self.played(&plan, &players);
@@ -152,10 +152,10 @@ impl Libraries {
             let is_other = outcome.findings.iter().any(|finding| finding.check == DETERMINISM);
             let again = Recipe { snapshots: SnapshotMode::Off, ..recipe };
             let fails_alone = |alone: &Players| {
-                let once = || self.once(target, scenario, seed, &again, alone);
-                let mut first = once();
+                let once = |turn| self.once(target, scenario, seed, &again, alone, turn);
+                let mut first = once(Turn::First);
                 self.profile.apply(&mut first);
-                !first.verdict.is_well() || (is_other && first.trace_hash != once().trace_hash)
+                !first.verdict.is_well() || (is_other && first.trace_hash != once(Turn::Again).trace_hash)
             };
             let words = self.blame(&plan, &players, fails_alone);
             outcome.problem = words.map(|words| Problem::Words(words, Place::default()));
@@ -289,12 +289,20 @@ impl Libraries {
         busy().or_else(setup).or_else(steps)
     }
 
-    fn once(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe, players: &Players) -> Outcome {
+    fn once(
+        &self,
+        target: &Target,
+        scenario: &Scenario,
+        seed: Seed,
+        recipe: &Recipe,
+        players: &Players,
+        turn: Turn,
+    ) -> Outcome {
         let seats: Vec<Arc<Seats>> =
-            self.parties.iter().map(|party| Arc::new(Seats::new(party.crew.clone(), seed.0))).collect();
+            self.parties.iter().map(|party| Arc::new(Seats::new(party.crew.clone(), seed.0, turn))).collect();
         let given = players.roles.iter().map(|(device, party)| (*device, seats[*party].clone())).collect();
         let server = self.server.as_ref().filter(|_| players.with_server);
-        let server_seat = server.map(|server| Arc::new(Seat::new(server.talks.clone(), seed.0)));
+        let server_seat = server.map(|server| Arc::new(Seat::new(server.talks.clone(), seed.0, turn)));
         let foreign = server_seat.clone().map(|seat| cast::Foreign { seat });
         let cast = cast::Libraries { seats: given, server: foreign };
         let outcome = run_as(target, scenario, seed, recipe, &cast);

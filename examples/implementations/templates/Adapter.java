@@ -6,7 +6,7 @@
 //
 //     javac -d . Adapter.java
 //     convoke smoke --server "java -XX:TieredStopAtLevel=1 Adapter"
-//     convoke conform --server "java -XX:TieredStopAtLevel=1 Adapter" --filter empty-list
+//     convoke conform --server "java -XX:TieredStopAtLevel=1 Adapter" scenarios/lists
 //
 // Log to System.err: standard output belongs to Convoke. JSON is at the end; take your own library for it if you have one.
 
@@ -112,7 +112,7 @@ public class Adapter {
             var message = object(new Json(line).value());
             switch ((String) message.get("type")) {
                 case "hello" -> {
-                    server = new Server(message);
+                    server = "core".equals(message.get("contract")) ? new Server(message) : null; // else Convoke says so
                     // `storage` "none": a server that forgets everything in a crash. Scenarios with crashes are left out.
                     // `reusable`: another hello may come, and begins another run. That saves starting Java for each.
                     out.print(Json.text(Map.of("type", "hello", "schema", 1, "contract", "core", "name", NAME,

@@ -6,7 +6,7 @@
 // answered with 100001, not implemented, so a run ends with a verdict that says what comes next.
 //
 //     convoke smoke --server "node adapter.mjs"
-//     convoke conform --server "node adapter.mjs" --filter empty-list
+//     convoke conform --server "node adapter.mjs" scenarios/lists
 //
 // Log with console.error: standard output belongs to Convoke.
 
@@ -119,7 +119,8 @@ let server;
 for await (const line of createInterface({ input: process.stdin })) {
   const message = JSON.parse(line);
   if (message.type === "hello") {
-    server = new Server(message);
+    // Where another contract is asked for, Convoke says what this is.
+    server = message.contract === "core" ? new Server(message) : undefined;
     // `storage` "none": a server that forgets everything in a crash. Scenarios with crashes are left out then.
     // `reusable`: another hello may come, and begins another run. That saves starting a process for each.
     const offer = { contract: "core", name: NAME, version: VERSION, storage: "none", reusable: true };

@@ -6,7 +6,7 @@ says. Everything of that conversation is here; your calls go where it says YOURS
 answered with 100001, not implemented, so a run ends with a verdict that says what comes next.
 
     convoke smoke --server "python3 adapter.py"
-    convoke conform --server "python3 adapter.py" --filter empty-list
+    convoke conform --server "python3 adapter.py" scenarios/lists
 """
 
 import json
@@ -115,7 +115,8 @@ def main() -> None:
         message = json.loads(line)
         match message["type"]:
             case "hello":
-                server = Server(message)
+                # Where another contract is asked for, Convoke says what this is.
+                server = Server(message) if message["contract"] == "core" else None
                 # `storage` "none": a server that forgets everything in a crash. Scenarios with crashes are left out then.
                 # `reusable`: another hello may come, and begins another run. That saves starting a process for each.
                 say(

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::super::fault::{Fault, FaultKind};
 use super::super::process::{Process, ProcessSpec};
 use super::super::talk::locked;
+use super::super::waiting::{Turn, Waiting};
 use super::super::words::{SCHEMA, redacted};
 use super::words::{self, CONTRACT, LibraryAnswer, Out, SECTION, Said, Serves};
 use crate::protocol::bounds::Bounds;
@@ -18,7 +19,7 @@ use crate::protocol::bounds::Bounds;
 pub struct Crew {
     spec: ProcessSpec,
     answer: LibraryAnswer,
-    idle: Mutex<Vec<Process>>,
+    waiting: Waiting,
 }
 
 impl Crew {
@@ -27,10 +28,11 @@ impl Crew {
     /// # Errors
     /// When there is no process, or it does not introduce itself as it should.
     pub fn introduce(spec: ProcessSpec) -> Result<Self, Fault> {
-        let mut process = Process::start(&spec)?;
+        let waiting = Waiting::default();
+        let mut process = waiting.take_or_start(&spec, Turn::First)?;
         let answer = greet(&mut process, 0, &Bounds::default())?;
-        let crew = Self { spec, answer, idle: Mutex::default() };
-        crew.end(process)?;
+        let crew = Self { spec, answer, waiting };
+        crew.end(process, Turn::First)?;
         Ok(crew)
     }
 
@@ -51,16 +53,11 @@ impl Crew {
     /// # Errors
     /// The first that did not go as it should; the others are ended all the same.
     pub fn close(&self) -> Result<(), Fault> {
-        let idle = std::mem::take(&mut *locked(&self.idle));
-        idle.into_iter().map(part).fold(Ok(()), Result::and)
+        self.waiting.take_all().into_iter().map(part).fold(Ok(()), Result::and)
     }
 
-    fn begin(&self, seed: u64, bounds: &Bounds) -> Result<Process, Fault> {
-        let idle = locked(&self.idle).pop();
-        let mut process = match idle {
-            Some(process) => process,
-            None => Process::start(&self.spec)?,
-        };
+    fn begin(&self, seed: u64, bounds: &Bounds, turn: Turn) -> Result<Process, Fault> {
+        let mut process = self.waiting.take_or_start(&self.spec, turn)?;
         let answer = greet(&mut process, seed, bounds)?;
         if answer.devices != self.answer.devices {
             let reason = "it plays another number of devices than it said before";
@@ -70,9 +67,9 @@ impl Crew {
     }
 
     /// Its part in a run is over: it waits for another one if it may, else it is told to stop.
-    fn end(&self, process: Process) -> Result<(), Fault> {
+    fn end(&self, process: Process, turn: Turn) -> Result<(), Fault> {
         if self.answer.reusable {
-            locked(&self.idle).push(process);
+            self.waiting.put(turn, process);
             return Ok(());
         }
         part(process)
@@ -122,6 +119,7 @@ fn part(process: Process) -> Result<(), Fault> {
 pub struct Seats {
     crew: Arc<Crew>,
     seed: u64,
+    turn: Turn,
     state: Mutex<State>,
 }
 
@@ -138,8 +136,8 @@ const EVERYBODY: u32 = 0;
 impl Seats {
     /// The places in a run under this seed.
     #[must_use]
-    pub fn new(crew: Arc<Crew>, seed: u64) -> Self {
-        Self { crew, seed, state: Mutex::default() }
+    pub fn new(crew: Arc<Crew>, seed: u64, turn: Turn) -> Self {
+        Self { crew, seed, turn, state: Mutex::default() }
     }
 
     /// The run is over.
@@ -151,7 +149,7 @@ impl Seats {
         let processes = std::mem::take(&mut state.processes);
         match state.fault.clone() {
             Some(fault) => Err(fault),
-            None => processes.into_values().map(|process| self.crew.end(process)).fold(Ok(()), Result::and),
+            None => processes.into_values().map(|process| self.crew.end(process, self.turn)).fold(Ok(()), Result::and),
         }
     }
 
@@ -177,10 +175,10 @@ impl Seats {
             };
             if let Some(process) = crashed.filter(|_| self.crew.answer.reusable) {
                 // It forgets with the next hello.
-                locked(&self.crew.idle).push(process);
+                self.crew.waiting.put(self.turn, process);
             }
             if let Entry::Vacant(vacant) = state.processes.entry(place) {
-                match self.crew.begin(self.seed, bounds) {
+                match self.crew.begin(self.seed, bounds, self.turn) {
                     Ok(process) => {
                         vacant.insert(process);
                     }

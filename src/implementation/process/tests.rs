@@ -6,7 +6,7 @@ use super::{Process, ProcessSpec};
 use crate::implementation::FaultKind;
 
 fn process(command: &str) -> Process {
-    Process::start(&ProcessSpec { command: command.to_owned(), patience: Duration::from_millis(700) }).unwrap()
+    Process::start(&ProcessSpec { command: command.to_owned(), patience: Duration::from_millis(700) }, &[]).unwrap()
 }
 
 /// The first fault that a process makes of a short conversation, with words that its reason must have.
@@ -63,7 +63,7 @@ fn whoever_talks_out_of_turn_is_told() {
 fn what_is_no_line_of_text_is_malformed() {
     check("read line; printf '\\377\\n'; cat", FaultKind::Malformed, "not UTF-8 from byte 0");
     let command = "read line; head -c 20000000 /dev/zero | tr '\\0' a; cat".to_owned();
-    let mut endless = Process::start(&ProcessSpec { command, patience: Duration::from_secs(60) }).unwrap();
+    let mut endless = Process::start(&ProcessSpec { command, patience: Duration::from_secs(60) }, &[]).unwrap();
     let fault = endless.ask("one").unwrap_err();
     assert_eq!(fault.kind, FaultKind::Malformed);
     assert!(fault.reason.contains("no end after 16777216 bytes"), "{fault}");
