@@ -98,14 +98,24 @@ enum Lane {
 }
 
 /// The diagram of what happened to some devices (to the first of the plan, if none are named) up to and including a
-/// moment (to the end of the body, if none is named).
+/// moment (to the end of the body, if none is named), and what the server says then.
 #[must_use]
 pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>) -> Ladder {
     let mut devices: Vec<DeviceIndex> = match devices {
         [] => trace.plan.device_indices().take(LANES_MAX).collect(),
         some => some.iter().copied().collect::<BTreeSet<_>>().into_iter().take(LANES_MAX).collect(),
     };
-    let end = until.map_or_else(|| body_end(trace), |until| until + 1).min(trace.moments.len());
+    let mut end = until.map_or_else(|| body_end(trace), |until| until + 1).min(trace.moments.len());
+    // A message is drawn where it arrives, so the diagram goes on until then; and who hears of what somebody misses shows
+    // that it happened.
+    for (device, arrives) in until.map_or_else(Vec::new, |until| said_at(trace, until)) {
+        if devices.len() < LANES_MAX - 1 && !devices.contains(&device) {
+            devices.push(device);
+        }
+        if devices.contains(&device) {
+            end = end.max(arrives + 1);
+        }
+    }
     // Who acts is half the story: the last who called something before the end come with those concerned.
     for moment in trace.moments[..end].iter().rev() {
         if let Occurrence::Called { device, step: Some(_), .. } = moment.what
@@ -133,6 +143,22 @@ pub fn ladder(trace: &Trace, devices: &[DeviceIndex], until: Option<usize>) -> L
         label: row.label,
     };
     Ladder { lanes: lanes.iter().map(name).collect(), rows: rows.into_iter().map(rung).collect() }
+}
+
+/// To whom the server sends something at the instant of a moment, and where that arrives; the first of each.
+fn said_at(trace: &Trace, moment: usize) -> Vec<(DeviceIndex, usize)> {
+    let Some(at) = trace.moments.get(moment).map(|moment| moment.at) else { return Vec::new() };
+    let begins = trace.moments[..moment].iter().rposition(|earlier| earlier.at != at).map_or(0, |before| before + 1);
+    let mut said: Vec<(DeviceIndex, usize)> = Vec::new();
+    for index in (begins..trace.moments.len()).take_while(|index| trace.moments[*index].at == at) {
+        if let Occurrence::ServerSent { device, connection, message } = &trace.moments[index].what
+            && !said.iter().any(|(known, _)| known == device)
+            && let Some(arrives) = arrival(trace, index, *connection, message)
+        {
+            said.push((*device, arrives));
+        }
+    }
+    said
 }
 
 fn body_end(trace: &Trace) -> usize {
@@ -220,7 +246,7 @@ fn row(trace: &Trace, words: &Words<'_>, memory: &Memory, devices: &[DeviceIndex
             label: from_client(message),
         }),
         Occurrence::ServerSent { device, connection, message } if shown(device) => {
-            let lost = !arrives_at_device(trace, index, *connection, message);
+            let lost = arrival(trace, index, *connection, message).is_none();
             let label = format!("{} is lost", from_server(memory, *device, message));
             lost.then_some(Row {
                 at: moment.at,
@@ -302,11 +328,13 @@ fn operation(content: &Content) -> &str {
     }
 }
 
-fn arrives_at_device(trace: &Trace, sent: usize, connection: ConnectionNo, message: &ServerMessage) -> bool {
-    trace.moments[sent..].iter().any(|later| {
+/// Where a message of the server arrives, if it does.
+fn arrival(trace: &Trace, sent: usize, connection: ConnectionNo, message: &ServerMessage) -> Option<usize> {
+    let arrives = |later: &Moment| {
         matches!(&later.what, Occurrence::DeviceReceived { connection: on, message: got, .. }
             if *on == connection && got == message)
-    })
+    };
+    trace.moments[sent..].iter().position(arrives).map(|after| sent + after)
 }
 
 fn from_client(message: &ClientMessage) -> String {

@@ -131,7 +131,8 @@ pub fn details_repeated_by(outcome: &Outcome, repeat: &str, page: Page) -> Strin
         let pointed = pointed(Level::ERROR, &empty.message(), &outcome.source, empty.claim.place, outcome, page);
         let _ = writeln!(text, "\n{pointed}");
     }
-    if !outcome.empty_claims.is_empty() {
+    // Where something else is wrong, it is the likely reason why nothing is shown.
+    if !outcome.empty_claims.is_empty() && outcome.findings.is_empty() {
         let help = "make it happen in the steps, or take the requirement out of `covers`";
         let _ = writeln!(text, "{} {help}", page.paint(STRONG, "help:"));
     }

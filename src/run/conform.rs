@@ -4,8 +4,10 @@
 //! left out visibly; it is run twice, and what differs is told before anything else is blamed on it. Nothing that it does
 //! is an error of ours: a broken conversation, a setup that it refuses, and talk without end are findings.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::capability::Capability;
 use super::profile::Profile;
 use super::{Outcome, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run, run_as};
 use crate::check::Finding;
@@ -28,6 +30,9 @@ const OF_THE_SESSION_LAYER: [&str; 7] = ["DEV-5", "DEV-9", "IDM-1", "IDM-2", "ID
 
 /// What is shown by a crash of the server alone.
 const OF_A_CRASH: [&str; 2] = ["REC-4", "REC-5"];
+
+/// What tells that a run did not take the course that its author planned.
+pub(super) const COURSE: &str = "course";
 
 /// What tells that two runs which should be the same are not.
 pub(super) const DETERMINISM: &str = "determinism";
@@ -96,12 +101,11 @@ impl Subject {
     fn judged(&self, target: &Target, scenario: &Scenario, seed: Seed, recipe: &Recipe) -> Outcome {
         let bounds = self.profile.bounds();
         let planned = guard::catch(|| compile::compile_for(scenario, seed, bounds.clone()).ok());
-        if let Ok(Some(plan)) = planned
-            && let Some((words, place)) =
-                self.out_of_reach(&plan).or_else(|| self.profile.out_of_reach(scenario, &plan))
+        if let Ok(Some(plan)) = &planned
+            && let Some((words, place)) = self.out_of_reach(plan).or_else(|| self.profile.out_of_reach(scenario, plan))
         {
             let problem = Some(Problem::Words(words, place));
-            return Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, &plan) };
+            return Outcome { verdict: Verdict::Unsupported, problem, ..Outcome::planned(target, plan) };
         }
         if !recipe.combination.is_plain() && !applies(&self.profile, target, scenario, seed, recipe) {
             return Outcome { is_left_out: true, ..Outcome::nothing_yet(target, seed) };
@@ -131,6 +135,9 @@ impl Subject {
             outcome = self.once(target, scenario, seed, &recipe, Turn::First);
         }
         self.profile.apply(&mut outcome);
+        if let Ok(Some(plan)) = &planned {
+            tell_what_may_lack(&mut outcome, plan);
+        }
         if outcome.verdict.is_well() && !keeps_traces {
             outcome.trace = None;
         }
@@ -160,10 +167,21 @@ pub(super) fn blamed_on_it(mut outcome: Outcome) -> Outcome {
     };
     if let Some((words, place)) = blamed {
         outcome.problem = None;
-        outcome.findings.push(finding("course", words, &[], place));
+        outcome.findings.push(finding(COURSE, words, &[], place));
         outcome.verdict = Verdict::Fail;
     }
     outcome
+}
+
+/// A setup that is refused where something is needed that not every service has: its author may have to say so.
+fn tell_what_may_lack(outcome: &mut Outcome, plan: &Plan) {
+    for finding in outcome.findings.iter_mut().filter(|finding| finding.check == COURSE) {
+        let needed = |capability: &Capability| finding.place.is_some() && capability.needed_by(plan) == finding.place;
+        if let Some(capability) = Capability::ALL.into_iter().map(|(one, ..)| one).find(needed) {
+            let words = "; a server that has no such thing says so in its profile";
+            let _ = write!(finding.message, "{words}: `lacks: {{{}: why}}`", capability.name());
+        }
+    }
 }
 
 /// Two runs with one seed that are not the same tell so before anything else.

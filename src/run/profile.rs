@@ -5,8 +5,8 @@
 //! decided otherwise in a way that no check knows, with words; findings of that alone are dropped. *Bounds*: numbers that are
 //! fixed there, by which the same scenarios are planned. *What it lacks*: scenarios that need it are unsupported.
 //!
-//! Only what was inferred or decided (INF, DEC) can be read otherwise or waived; what is documented or shows in published
-//! clients (DOC, CLIENT) can only be listed as a known failure.
+//! Only what was inferred or decided (INF, DEC) can be read otherwise; that, and what one SHOULD and need not do, can be
+//! waived. What is documented or shows in published clients (DOC, CLIENT) can only be listed as a known failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::plan::RequirementId;
 #[cfg(feature = "net")]
 use crate::plan::{Place, Plan};
 use crate::protocol::bounds::{BoundValue, Bounds};
-use crate::protocol::requirements::{self, Basis, REQUIREMENTS};
+use crate::protocol::requirements::{self, Basis, Level, REQUIREMENTS};
 #[cfg(feature = "net")]
 use crate::scenario::Scenario;
 use crate::scenario::expression::{Expression, Measure};
@@ -59,8 +59,8 @@ pub enum ProfileError {
     NoRequirement(String, String),
     /// It waives what can't be waived.
     #[error(
-        "the profile {0} waives {1}, whose basis is {2}: only what was inferred or decided (INF, DEC) can be decided \
-         otherwise; list what fails in the file of known failures"
+        "the profile {0} waives {1}, a MUST whose basis is {2}: only what was inferred or decided (INF, DEC), or what one \
+         SHOULD do, can be decided otherwise; list what fails in the file of known failures"
     )]
     NotWaivable(String, String, &'static str),
     /// It declares a reading that there is not.
@@ -155,6 +155,7 @@ impl Profile {
                 return Err(ProfileError::NoRequirement(path.to_owned(), id.clone()));
             };
             if let basis @ (Basis::Doc | Basis::Client) = requirement.basis
+                && requirement.level == Level::Must
                 && fields.waive.contains_key(id)
             {
                 return Err(ProfileError::NotWaivable(path.to_owned(), id.clone(), basis.name()));
@@ -307,7 +308,9 @@ mod tests {
     fn only_what_was_decided_or_inferred_can_be_waived() {
         let text = "version: 1\nname: mine\nwaive:\n  REV-2: only the invitee hears it\n";
         assert!(Profile::read("mine.yaml", text).unwrap().waives("REV-2"));
-        check("version: 1\nname: mine\nwaive: {DEV-4: never}\n", "whose basis is DOC");
+        let push = "version: 1\nname: mine\nwaive: {REC-6: there is no push service}\n";
+        assert!(Profile::read("mine.yaml", push).unwrap().waives("REC-6"), "it is a SHOULD");
+        check("version: 1\nname: mine\nwaive: {DEV-4: never}\n", "a MUST whose basis is DOC");
         check("version: 1\nname: mine\nwaive: {DEV-444: never}\n", "no requirement");
         check("version: 2\nname: mine\n", "version 2");
         check("version: 1\nname: mine\nwiave: {}\n", "wiave");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use self::accounts::{AccountError, Accounts, Listed, Token};
 
-use super::conform::{applies, broke, finding, name_after, set_apart};
+use super::conform::{COURSE, applies, broke, finding, name_after, set_apart};
 use super::profile::Profile;
 use super::{Outcome, Problem, RealTime, Recipe, Target, Verdict, guard, judge_run};
 use crate::implementation::system::{Capability, Names, Said, SystemHello};
@@ -219,7 +219,7 @@ impl SystemSubject {
             // What the reference does right and this does not is its own failure.
             Err(SystemError::World(error @ (WorldError::Setup { .. } | WorldError::Unfinished { .. }))) => {
                 let place = if let WorldError::Setup { place, .. } = &error { *place } else { Place::default() };
-                let found = finding("course", error.to_string(), &[], place);
+                let found = finding(COURSE, error.to_string(), &[], place);
                 Outcome { findings: vec![found], problem: None, ..without_a_run(Verdict::Fail, String::new(), place) }
             }
             Err(SystemError::World(error)) => without_a_run(Verdict::HarnessError, error.to_string(), Place::default()),
