@@ -111,8 +111,10 @@ enum Foreseen {
     Nothing,
     /// The same, at other times.
     OtherTimes,
-    /// Something, and no check at the API names what the mutant breaks.
+    /// Something, and no check at the API finds anything.
     Unnamed,
+    /// Something, and what checks at the API name is not what the mutant breaks.
+    Otherwise,
     /// What the mutant breaks is named by a check at the API.
     Named,
 }
@@ -131,13 +133,13 @@ impl<'a> Stage<'a> {
         let Some(trace) = self.simulate(mutant) else { return Foreseen::Unnamed };
         let told = Told::of(&trace);
         if told == *unharmed {
-            Foreseen::Nothing
-        } else if self.names_it(&trace, mutant) {
-            Foreseen::Named
-        } else if told.by_device() == unharmed.by_device() {
-            Foreseen::OtherTimes
-        } else {
-            Foreseen::Unnamed
+            return Foreseen::Nothing;
+        }
+        match self.names_it(&trace, mutant) {
+            Some(true) => Foreseen::Named,
+            _ if told.by_device() == unharmed.by_device() => Foreseen::OtherTimes,
+            Some(false) => Foreseen::Otherwise,
+            None => Foreseen::Unnamed,
         }
     }
 
@@ -151,14 +153,16 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Whether what the applications saw of a run is enough to name what the mutant breaks. In real time no times are
-    /// expected, and claims are not judged.
-    fn names_it(&self, trace: &Trace, mutant: &Mutant) -> bool {
+    /// Whether what checks find in what the applications saw of a run names what the mutant breaks, if they find anything. In
+    /// real time no times are expected, and claims are not judged.
+    fn names_it(&self, trace: &Trace, mutant: &Mutant) -> Option<bool> {
         let mut seen = seen_by_applications(trace);
         seen.plan = Arc::new(seen.plan.without_times());
         let mut outcome = run::judge(&self.lesson.target.name(), seen);
         outcome.empty_claims.clear();
-        Notice::of(&outcome, mutant, |_| None).is_some_and(|notice| !notice.rightly.is_empty())
+        let notice = Notice::of(&outcome, mutant, |_| None)?;
+        let finds = !notice.rightly.is_empty() || !notice.otherwise.is_empty();
+        finds.then_some(!notice.rightly.is_empty())
     }
 }
 
@@ -180,46 +184,70 @@ impl Grading<'_> {
             grade.out_of_sight = Some(words.to_owned());
             return grade;
         }
-        let mut stages: Vec<&Stage<'_>> = self.stages.iter().collect();
-        stages.sort_by_key(|stage| stage.lesson.place_for(mutant));
-        let (playable, others): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.out_of_reach.is_none());
         let mut subject = None;
-        let mut is_other_times = false;
-        for stage in playable {
-            match self.foresee(stage, mutant) {
-                Foreseen::Nothing => {}
-                Foreseen::OtherTimes => is_other_times = true,
-                Foreseen::Unnamed => grade.missed.push(stage.lesson.target.name()),
-                Foreseen::Named => {
-                    if subject.is_none() {
-                        match self.how.introduce(mutant) {
-                            Ok(introduced) => subject = Some(introduced),
-                            Err(error) => {
-                                grade.noticed.push(Notice::broken("hello", error.to_string()));
-                                return grade;
-                            }
-                        }
-                    }
-                    let Some(subject) = &subject else { unreachable!("it was introduced") };
-                    grade.scenarios += 1;
-                    let notice = self.teach(stage, mutant, subject);
-                    if notice.as_ref().is_none_or(|notice| notice.rightly.is_empty()) {
-                        grade.missed.push(stage.lesson.target.name());
-                    }
-                    grade.noticed.extend(notice);
-                    if self.depth == Depth::FirstKill && grade.fate() == Fate::Killed {
-                        break;
-                    }
-                }
-            }
+        // An adapter that does not even introduce itself is asked once.
+        if let Err(error) = self.play_what_shows_it(&mut grade, &mut subject) {
+            grade.noticed.push(Notice::broken("hello", error.to_string()));
         }
         if let Some(Err(fault)) = subject.as_ref().map(SystemSubject::close) {
             grade.noticed.push(Notice::broken("stop", fault.to_string()));
         }
+        grade
+    }
+
+    fn play_what_shows_it(&self, grade: &mut Grade, subject: &mut Option<SystemSubject>) -> Result<(), SubjectError> {
+        let mutant = &{ grade.mutant };
+        let mut stages: Vec<&Stage<'_>> = self.stages.iter().collect();
+        stages.sort_by_key(|stage| stage.lesson.place_for(mutant));
+        let (playable, others): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.out_of_reach.is_none());
+        let mut is_other_times = false;
+        // What would at least say that something is wrong.
+        let mut second_best = None;
+        for stage in playable {
+            match self.foresee(stage, mutant) {
+                Foreseen::Nothing => continue,
+                Foreseen::OtherTimes => {
+                    is_other_times = true;
+                    continue;
+                }
+                Foreseen::Unnamed => {}
+                Foreseen::Otherwise => {
+                    second_best.get_or_insert(stage);
+                }
+                Foreseen::Named => self.play(stage, grade, subject)?,
+            }
+            let name = stage.lesson.target.name();
+            if !grade.killers().any(|notice| notice.scenario == name) {
+                grade.missed.push(name);
+            }
+            if self.depth == Depth::FirstKill && grade.fate() == Fate::Killed {
+                break;
+            }
+        }
+        if let Some(stage) = second_best.filter(|_| grade.fate() != Fate::Killed) {
+            self.play(stage, grade, subject)?;
+        }
         if grade.noticed.is_empty() && grade.missed.is_empty() {
             grade.out_of_sight = Some(self.why_unseen(mutant, &others, is_other_times));
         }
-        grade
+        Ok(())
+    }
+
+    /// Plays a scenario in real time, with the adapter of the grade's mutant, which is started for the first.
+    fn play(
+        &self,
+        stage: &Stage<'_>,
+        grade: &mut Grade,
+        subject: &mut Option<SystemSubject>,
+    ) -> Result<(), SubjectError> {
+        let mutant = grade.mutant;
+        let subject = match subject {
+            Some(subject) => subject,
+            none => none.insert(self.how.introduce(&mutant)?),
+        };
+        grade.scenarios += 1;
+        grade.noticed.extend(self.teach(stage, &mutant, subject));
+        Ok(())
     }
 
     fn foresee(&self, stage: &Stage<'_>, mutant: &Mutant) -> Foreseen {
@@ -233,7 +261,7 @@ impl Grading<'_> {
             match self.foresee(stage, mutant) {
                 Foreseen::Nothing => {}
                 Foreseen::OtherTimes => is_other_times = true,
-                Foreseen::Unnamed | Foreseen::Named => {
+                Foreseen::Unnamed | Foreseen::Otherwise | Foreseen::Named => {
                     let why = stage.out_of_reach.as_deref().unwrap_or_default();
                     let name = stage.lesson.target.name();
                     return format!("applications notice it in {name}, which can't be played: {why}");
@@ -261,10 +289,8 @@ impl Grading<'_> {
             notice.rightly.clear();
             notice.otherwise.clear();
         }
-        if !notice.rightly.is_empty() && self.is_unfit(stage) {
-            return None;
-        }
-        Some(notice)
+        let finds = !notice.rightly.is_empty() || !notice.otherwise.is_empty();
+        (!finds || !self.is_unfit(stage)).then_some(notice)
     }
 
     /// Whether what a scenario shows is not the mutant's doing, but that of the adapter or the machine.
