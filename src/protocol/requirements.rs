@@ -146,16 +146,17 @@ impl Requirement {
             .collect()
     }
 
-    /// The text with each bound as its default alone: what a report shows.
+    /// The text with each bound as its default alone, and without the marks of what it defines: what a report shows.
     #[must_use]
     pub fn plain_text(&self) -> String {
-        parts(self.text)
+        let text: String = parts(self.text)
             .into_iter()
             .map(|part| match part {
                 Part::Words(words) => words,
                 Part::Bound { value, .. } => value,
             })
-            .collect()
+            .collect();
+        text.replace('*', "")
     }
 }
 

@@ -21,7 +21,9 @@ pub enum DiffLine {
 /// The lines in which two texts differ, and what stands around them. Empty when they are the same.
 #[must_use]
 pub fn lines(old: &str, new: &str) -> Vec<DiffLine> {
-    let diff = TextDiff::from_lines(old, new);
+    // A last line is the same with and without a break behind it.
+    let (old_lines, new_lines): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let diff = TextDiff::from_slices(&old_lines, &new_lines);
     let mut lines = Vec::new();
     let mut shown_up_to = 0;
     for group in diff.grouped_ops(CONTEXT) {
@@ -31,7 +33,7 @@ pub fn lines(old: &str, new: &str) -> Vec<DiffLine> {
         }
         shown_up_to = group.last().map_or(begins, |op| op.old_range().end);
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let text = change.value().trim_end_matches(['\r', '\n']).to_owned();
+            let text = change.value().to_owned();
             lines.push(match change.tag() {
                 ChangeTag::Equal => DiffLine::Same(text),
                 ChangeTag::Delete => DiffLine::Removed(text),
@@ -39,9 +41,8 @@ pub fn lines(old: &str, new: &str) -> Vec<DiffLine> {
             });
         }
     }
-    let all = old.lines().count();
-    if !lines.is_empty() && all > shown_up_to {
-        lines.push(DiffLine::Skipped(all - shown_up_to));
+    if !lines.is_empty() && old_lines.len() > shown_up_to {
+        lines.push(DiffLine::Skipped(old_lines.len() - shown_up_to));
     }
     lines
 }

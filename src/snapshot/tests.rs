@@ -89,3 +89,13 @@ fn a_difference_has_its_surroundings() {
     assert_eq!(diff.last(), Some(&DiffLine::Skipped(1)));
     assert_eq!(lines(&old, &old), []);
 }
+
+#[test]
+fn a_last_line_is_the_same_with_and_without_a_break() {
+    let words = |text: &str| text.to_owned();
+    let wanted = vec![DiffLine::Same(words("one")), DiffLine::Added(words("two"))];
+    assert_eq!(lines("one", "one\ntwo"), wanted);
+    let wanted = vec![DiffLine::Same(words("one")), DiffLine::Removed(words("two"))];
+    assert_eq!(lines("one\ntwo", "one\n"), wanted);
+    assert_eq!(lines("one\r\ntwo", "one\ntwo\n"), Vec::new());
+}
