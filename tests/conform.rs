@@ -654,3 +654,23 @@ fn an_implementation_has_snapshots_of_its_own() {
     let missed = conform(&reference("core"), &["--snapshots", named.to_str().unwrap(), scenarios]);
     assert_eq!(missed.status.code(), Some(1), "{}", stdout(&missed));
 }
+
+#[test]
+fn the_console_and_the_pages_count_what_is_shown_alike() {
+    let folder = folder("counts");
+    let (json, html) = (folder.join("counts.json"), folder.join("counts.html"));
+    let files = ["--json", json.to_str().expect("a path"), "--html", html.to_str().expect("a path")];
+    let output = conform(&deaf(), &[&["--once", "scenarios/answer", "scenarios/lists"], &files[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let result: Value = serde_json::from_slice(&std::fs::read(&json).expect("a result")).expect("JSON");
+    let groups = result["requirements"].as_array().expect("groups");
+    let all = groups.iter().flat_map(|group| group["requirements"].as_array().expect("requirements"));
+    let all: Vec<&Value> = all.filter(|one| one["level"] != "definition").collect();
+    let with = |verdict: &str| all.iter().filter(|one| one["verdict"] == verdict).count();
+    let (shown, broken) = (with("pass"), with("fail"));
+    assert!(shown > 0 && broken > 0, "{shown} shown, {broken} broken");
+    let said = stdout(&output);
+    assert!(said.contains(&format!("{shown} requirements shown, {broken} broken")), "{said}");
+    let page = std::fs::read_to_string(&html).expect("a page");
+    assert!(page.contains(&format!("{broken} requirements broken, {shown} requirements shown")));
+}

@@ -105,6 +105,10 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     }
     progress.end();
     summary.wall = clock();
+    // What is waived is neither shown nor broken.
+    for ids in [&mut summary.covered, &mut summary.broken] {
+        ids.retain(|id| !subject.profile().waives(&id.0));
+    }
     let closed = subject.close();
     if summary.scenarios() == 0 {
         return Err(Failure::Usage(format!("of the scenarios there ({}), none is {}", targets.len(), choice.words())));

@@ -15,8 +15,10 @@ pub struct Summary {
     pub verdicts: BTreeMap<Verdict, u64>,
     /// How many runs there were: scenarios times seeds.
     pub runs: u64,
-    /// The requirements that passing scenarios claim to show.
+    /// The requirements that scenarios claim to show, and show, as the pages of a result say it.
     pub covered: BTreeSet<RequirementId>,
+    /// The requirements that findings name. What is broken somewhere does not count as shown elsewhere.
+    pub broken: BTreeSet<RequirementId>,
     /// The requirements that the scenarios claim to show and the contract of what is tested can't, and that nothing shows.
     pub out_of_reach: BTreeSet<RequirementId>,
     /// The variants by which scenarios passed: of which requirement, and which.
@@ -53,13 +55,17 @@ impl Summary {
         let binds = |id: &&RequirementId| requirements::find(&id.0).is_some_and(|found| !found.definition);
         self.out_of_reach.extend(outcome.out_of_reach.iter().filter(binds).cloned());
         self.permitted.extend(outcome.permitted.iter().copied());
-        if outcome.verdict.is_well() {
-            if outcome.verdict != Verdict::Unsupported {
-                self.covered.extend(outcome.covers.iter().filter(binds).cloned());
-            }
-        } else {
+        self.covered.extend(outcome.covers.iter().filter(binds).filter(|id| shows(outcome, id)).cloned());
+        self.broken.extend(broken(outcome).filter(binds).cloned());
+        if !outcome.verdict.is_well() {
             self.failed.push(repeat.to_owned());
         }
+    }
+
+    /// How many requirements are shown: claimed, seen, and broken nowhere.
+    #[must_use]
+    pub fn shown(&self) -> u64 {
+        self.covered.difference(&self.broken).count() as u64
     }
 
     /// How many scenarios there were.
@@ -73,4 +79,23 @@ impl Summary {
     pub fn exit_code(&self) -> u8 {
         self.verdicts.keys().map(|verdict| verdict.exit_code()).max().unwrap_or(0)
     }
+}
+
+/// Whether a scenario shows this requirement, which it claims.
+fn shows(outcome: &Outcome, id: &RequirementId) -> bool {
+    let said_nothing = || outcome.empty_claims.iter().any(|empty| empty.claim.requirement == *id);
+    match outcome.verdict {
+        Verdict::Pass | Verdict::NonStrict | Verdict::UnexpectedPass => true,
+        // Only the snapshot differs, or only another of its claims is empty.
+        Verdict::Fail => outcome.findings.is_empty() && outcome.problem.is_none() && !said_nothing(),
+        Verdict::Inconclusive => !outcome.empty_claims.is_empty() && !said_nothing(),
+        _ => false,
+    }
+}
+
+/// The requirements that a scenario shows broken. A finding that names none counts against everything that is claimed.
+fn broken(outcome: &Outcome) -> impl Iterator<Item = &RequirementId> {
+    let names_none = outcome.findings.iter().any(|finding| finding.requirements.is_empty());
+    let named = outcome.findings.iter().flat_map(|finding| &finding.requirements);
+    named.chain(outcome.covers.iter().filter(move |_| names_none))
 }

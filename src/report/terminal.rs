@@ -295,14 +295,18 @@ pub fn summary(summary: &Summary, first_seed: u64, page: Page) -> String {
         runs if runs == scenarios => format!("seed {first_seed}"),
         runs => format!("{runs} runs from seed {first_seed}"),
     };
+    let broken = match summary.broken.len() as u64 {
+        0 => String::new(),
+        count => format!(", {} broken", thousands(count)),
+    };
     let out_of_reach = match summary.out_of_reach.len() as u64 {
         0 => String::new(),
         count => format!(" ({} out of reach of the contract)", thousands(count)),
     };
     let _ = writeln!(
         text,
-        "{}{out_of_reach}, {}, {} s of virtual time in {:.2} s, {seeds}",
-        counted(summary.covered.len() as u64, "requirement shown", "requirements shown"),
+        "{}{broken}{out_of_reach}, {}, {} s of virtual time in {:.2} s, {seeds}",
+        counted(summary.shown(), "requirement shown", "requirements shown"),
         counted(summary.extent.messages, "message", "messages"),
         thousands(summary.extent.virtual_time.as_secs()),
         summary.wall.as_secs_f64(),
