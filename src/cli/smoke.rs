@@ -44,6 +44,11 @@ pub(super) fn smoke(arguments: &Smoke, output: &mut Output) -> Ending {
     let tested = &arguments.tested;
     // Whoever begins waits for nothing: what fails is told at once.
     let runs = Runs { twice: true, attempts: 1 };
+    // A server that runs somewhere says nothing of itself.
+    let first = match tested.whom.url {
+        Some(_) => "it can be reached",
+        None => "it introduces itself",
+    };
     let subject = match Party::find(tested, runs, Profile::strict(), output) {
         Ok(subject) => subject,
         Err(Failure::Broken(words)) => {
@@ -51,13 +56,13 @@ pub(super) fn smoke(arguments: &Smoke, output: &mut Output) -> Ending {
                 Some(_) => "start the server, and name the address where it listens",
                 None => "see that it starts, and answer `hello` as that section says",
             };
-            output.write(&format!("1. it introduces itself: no\n{words}\n\nnext: {next}, and run it again\n"))?;
+            output.write(&format!("1. {first}: no\n{words}\n\nnext: {next}, and run it again\n"))?;
             return Ok(3);
         }
         Err(failure) => return Err(failure),
     };
     let introduction = subject.introduction().replace('\n', "\n   ");
-    output.write(&format!("1. it introduces itself: yes\n   {introduction}\n"))?;
+    output.write(&format!("1. {first}: yes\n   {introduction}\n"))?;
     output.flush()?;
     let more: &[Step] = match &subject {
         Party::Server(_) => &[],
