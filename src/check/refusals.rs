@@ -48,8 +48,9 @@ impl Check for Refusals {
                 findings.add(|| {
                     let name = &history.plan().device(ask.device).name;
                     let message = format!(
-                        "{name} is refused at {} in other words than somebody else before, and learns from them",
-                        history.at(*moment)
+                        "{name} is refused at {} in other words than somebody else before, and learns from them: {}",
+                        history.at(*moment),
+                        call.operation(),
                     );
                     let finding = Finding::of(&CHECK, &["SEC-2"], message).seen_at(*moment).on(ask.device);
                     let difference = Difference { expected: first.to_owned(), seen: error.message.to_string() };

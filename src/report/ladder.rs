@@ -360,6 +360,22 @@ fn from_server(memory: &Memory, device: DeviceIndex, message: &ServerMessage) ->
 }
 
 impl Ladder {
+    /// The rows that are drawn with characters.
+    fn drawn(&self) -> &[Rung] {
+        &self.rows[self.rows.len().saturating_sub(TEXT_ROWS_MAX)..]
+    }
+
+    /// Whether whoever has seen this one drawn with characters sees nothing new in another.
+    #[must_use]
+    pub fn tells_all_of(&self, other: &Self) -> bool {
+        let named = |of: &Self, row: &Rung| {
+            let lane = |lane: usize| of.lanes.get(lane).cloned();
+            (row.at_nanos, lane(row.from), lane(row.to), row.mark, row.label.clone())
+        };
+        other.lanes.iter().all(|lane| self.lanes.contains(lane))
+            && other.drawn().iter().all(|row| self.drawn().iter().any(|mine| named(self, mine) == named(other, row)))
+    }
+
     /// The diagram with characters, at most `width` of them wide: lanes to the left, words to the right.
     #[must_use]
     pub fn text(&self, width: usize) -> String {
@@ -384,7 +400,11 @@ impl Ladder {
             lanes_alone[*centre] = '|';
         }
         let mut before = None;
-        for row in &self.rows[self.rows.len().saturating_sub(TEXT_ROWS_MAX)..] {
+        let drawn = self.drawn();
+        if drawn.len() < self.rows.len() {
+            text.push_str(&format!("{:>9}  {}\n", "…", lanes_alone.iter().collect::<String>().trim_end()));
+        }
+        for row in drawn {
             let mut cells = lanes_alone.clone();
             // A diagram may come from a saved file, whose author is not held to anything.
             let (Some(from), Some(to)) = (centres.get(row.from), centres.get(row.to)) else { continue };

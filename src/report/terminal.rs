@@ -6,7 +6,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::ladder::ladder;
+use super::ladder::{Ladder, ladder};
 use super::result::RequirementVerdict;
 use super::summary::Summary;
 use crate::check::{Difference, Finding};
@@ -120,8 +120,9 @@ pub fn details_repeated_by(outcome: &Outcome, repeat: &str, page: Page) -> Strin
     if outcome.verdict.is_well() {
         return text;
     }
+    let mut drawn = Vec::new();
     for finding in outcome.findings.iter().take(FINDINGS_MAX) {
-        text.push_str(&self::finding(finding, outcome, page));
+        text.push_str(&self::finding(finding, outcome, &mut drawn, page));
     }
     let more = outcome.findings.len().saturating_sub(FINDINGS_MAX) + outcome.findings_left_out;
     if more > 0 {
@@ -172,7 +173,7 @@ fn renderer(page: Page) -> Renderer {
     renderer.decor_style(DecorStyle::Ascii).term_width(page.width)
 }
 
-fn finding(finding: &Finding, outcome: &Outcome, page: Page) -> String {
+fn finding(finding: &Finding, outcome: &Outcome, drawn: &mut Vec<Ladder>, page: Page) -> String {
     let mut text = String::from("\n");
     let requirements = finding.requirements.iter().map(|id| &*id.0).collect::<Vec<_>>().join(", ");
     let title = match requirements.as_str() {
@@ -185,7 +186,7 @@ fn finding(finding: &Finding, outcome: &Outcome, page: Page) -> String {
         text.push_str(&nearest_miss(difference, page));
     }
     if let Some(trace) = outcome.trace.as_deref() {
-        text.push_str(&diagram(trace, finding, page));
+        text.push_str(&diagram(trace, finding, drawn, page));
     }
     text
 }
@@ -271,12 +272,17 @@ pub fn snapshot_diff(recorded: &str, proposed: &str, page: Page) -> String {
     diff(recorded, proposed, (BAD, GOOD), page)
 }
 
-fn diagram(trace: &Trace, finding: &Finding, page: Page) -> String {
-    let diagram = ladder(trace, &finding.devices, finding.moment).text(page.width.saturating_sub(2));
+/// What led to a finding, unless that was drawn for an earlier one.
+fn diagram(trace: &Trace, finding: &Finding, drawn: &mut Vec<Ladder>, page: Page) -> String {
+    let ladder = ladder(trace, &finding.devices, finding.moment);
+    if drawn.iter().any(|before| before.tells_all_of(&ladder)) {
+        return format!("\n  {}\n", page.paint(QUIET, "what happened stands above"));
+    }
     let mut text = format!("\n  {}\n", page.paint(STRONG, "what happened"));
-    for line in diagram.lines() {
+    for line in ladder.text(page.width.saturating_sub(2)).lines() {
         let _ = writeln!(text, "  {line}");
     }
+    drawn.push(ladder);
     text
 }
 
