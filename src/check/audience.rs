@@ -122,7 +122,7 @@ impl<'t> Audience<'_, '_, 't> {
     /// Whether a user was not in the room before, which the entry's own events tell, too.
     fn was_surely_outside(&self, user: UserNo) -> bool {
         let (room, history) = (self.scene.before, self.scene.history);
-        let told = |one: &usize| history.deliveries[*one].name() == EventName::RemoteUserEnterRoom;
+        let told = |one: &usize| history.deliveries[*one].name == EventName::RemoteUserEnterRoom;
         room.is_complete() || room.members.contains_key(&user) || self.scene.deliveries.iter().any(told)
     }
 

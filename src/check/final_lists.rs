@@ -33,20 +33,16 @@ pub(super) fn gather(trace: &Trace) -> Vec<Traversal> {
     let mut calls: BTreeMap<(DeviceIndex, CallNo), usize> = BTreeMap::new();
     let mut found: BTreeMap<(DeviceIndex, RoomId), Traversal> = BTreeMap::new();
     let mut cut_off = vec![false; trace.plan.devices.len()];
-    let begin = trace.moments.iter().position(|moment| matches!(moment.what, Occurrence::Stage(Stage::FinalLists)));
-    let begin = begin.unwrap_or(trace.moments.len());
-    for moment in &trace.moments[..begin] {
-        if let Occurrence::DeviceChanged { device, change } = &moment.what {
-            match change {
+    let mut has_begun = false;
+    for (index, moment) in trace.moments.iter().enumerate() {
+        match &moment.what {
+            Occurrence::Stage(Stage::FinalLists) => has_begun = true,
+            Occurrence::DeviceChanged { device, change } if !has_begun => match change {
                 DeviceChange::Offline | DeviceChange::Killed => cut_off[device.index()] = true,
                 DeviceChange::Online | DeviceChange::Restarted => cut_off[device.index()] = false,
                 _ => {}
-            }
-        }
-    }
-    for (index, moment) in trace.moments.iter().enumerate().skip(begin) {
-        match &moment.what {
-            Occurrence::Called { device, call, content, .. } => {
+            },
+            Occurrence::Called { device, call, content, .. } if has_begun => {
                 let Call::GetInvitationList { room_id, cursor, .. } = &**content else { continue };
                 calls.insert((*device, *call), index);
                 let key = (*device, room_id.clone());
@@ -62,7 +58,7 @@ pub(super) fn gather(trace: &Trace) -> Vec<Traversal> {
                     found.insert(key, fresh);
                 }
             }
-            Occurrence::Returned { device, call, result } => {
+            Occurrence::Returned { device, call, result } if has_begun => {
                 let Some(asked) = calls.remove(&(*device, *call)) else { continue };
                 let Occurrence::Called { content, .. } = &trace.moments[asked].what else { continue };
                 let Some(room) = content.room_id() else { continue };

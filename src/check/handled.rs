@@ -28,7 +28,7 @@ impl Check for Handled {
         let answers = scene.changes.iter().any(|change| {
             matches!(change, Change::Ended { end, .. } if matches!(end.how, Outcome::Accepted | Outcome::Rejected))
         });
-        let told = scene.deliveries.iter().any(|number| scene.history.deliveries[*number].name() == HANDLED);
+        let told = scene.deliveries.iter().any(|number| scene.history.deliveries[*number].name == HANDLED);
         if scene.inferred || (!answers && !told) {
             return;
         }
@@ -39,7 +39,7 @@ impl Check for Handled {
             .collect();
         for number in scene.deliveries {
             let delivery = &scene.history.deliveries[*number];
-            if delivery.name() != HANDLED {
+            if delivery.name != HANDLED {
                 continue;
             }
             let name = scene.history.name(delivery.session);

@@ -18,6 +18,7 @@ use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
+use super::final_lists::{self, Traversal};
 use super::variants::Variants;
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::Call;
@@ -190,14 +191,10 @@ pub(super) struct Delivery<'t> {
     seq: u64,
     pub(super) moment: usize,
     pub(super) event: &'t Arc<StampedEvent>,
+    /// Its name, which is asked for more often than anything else of it.
+    pub(super) name: EventName,
     /// Who its stamp is about.
     pub(super) invitee: Option<UserNo>,
-}
-
-impl Delivery<'_> {
-    pub(super) fn name(&self) -> EventName {
-        self.event.event.name()
-    }
 }
 
 /// Something about the numbers of a session's events that must not be.
@@ -272,6 +269,8 @@ pub(super) struct History<'t> {
     overflow_from: Option<usize>,
     /// The logins that were never answered, because their connections went before.
     dangling: Vec<(UserNo, usize)>,
+    /// What the lists show that are read at the very end.
+    pub(super) finals: Vec<Traversal>,
     /// Where the run had become quiet: nothing more was to happen but the reading of the final lists.
     quiet_from: Option<usize>,
     pub(super) instances: Map<InstanceId, Instance>,
@@ -281,7 +280,7 @@ pub(super) struct History<'t> {
 
 impl<'t> History<'t> {
     pub(super) fn of(trace: &'t Trace, variants: Variants) -> Self {
-        Self { variants, ..reader::Reader::new(trace).read() }
+        Self { variants, finals: final_lists::gather(trace), ..reader::Reader::new(trace).read() }
     }
 
     pub(super) fn plan(&self) -> &'t Plan {

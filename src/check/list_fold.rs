@@ -5,7 +5,6 @@
 //! done as ORD-5 says: per invitee, whatever is older than the newest seen is ignored.
 
 use self::traversals::Traversals;
-use super::final_lists;
 use super::follow::{Followed, Judged, Room};
 use super::history::{Ask, History};
 use super::variants::{ListOrder, OutsidersList};
@@ -55,8 +54,7 @@ impl Check for ListFold {
         if history.trace.vantage.is_applications() {
             return std::mem::take(&mut self.findings);
         }
-        let finals = final_lists::gather(history.trace);
-        fold::judge(history, &finals, &mut self.findings);
+        fold::judge(history, &mut self.findings);
         std::mem::take(&mut self.findings)
     }
 }

@@ -238,7 +238,7 @@ impl Payload<'_, '_, '_> {
             let message = format!(
                 "{} is sent a wrong {} ({}): {what}",
                 scene.history.name(delivery.session),
-                delivery.name(),
+                delivery.name,
                 scene.place()
             );
             let device = scene.history.device_of(delivery.session);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::final_lists::{self, Traversal};
+use super::final_lists::Traversal;
 use super::follow::{Followed, Room};
 use super::history::{History, Map, Span};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
@@ -26,11 +26,10 @@ struct Quiescence {
 
 impl Check for Quiescence {
     fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings {
-        let finals = final_lists::gather(history.trace);
         let mut first: Map<&RoomId, &Traversal> = Map::default();
         let living: Map<&RoomId, &Room<'_>> =
             followed.rooms.iter().filter(|room| !room.destroyed).filter_map(|room| Some((room.id?, room))).collect();
-        for list in &finals {
+        for list in &history.finals {
             let name = &history.plan().device(list.device).name;
             let items = match &list.items {
                 // One that gave up an exit which was carried out reads as an invitee outside, if at all (IDM-5).

@@ -91,7 +91,7 @@ impl Check for Recipients {
         }
         for number in scene.deliveries {
             let delivery = &scene.history.deliveries[*number];
-            let name = delivery.name();
+            let name = delivery.name;
             if name == EventName::InvitationHandledByOtherDevice {
                 continue;
             }
@@ -141,7 +141,7 @@ impl Recipients {
     fn twice(&mut self, scene: &Scene<'_, '_>, number: usize) {
         let delivery = &scene.history.deliveries[number];
         self.findings.add(|| {
-            let requirement = if delivery.name() == EventName::InvitationAdded { "EVT-3" } else { "IDM-4" };
+            let requirement = if delivery.name == EventName::InvitationAdded { "EVT-3" } else { "IDM-4" };
             Finding::of(
                 &CHECK,
                 &[requirement],
@@ -160,7 +160,7 @@ impl Recipients {
     fn stray(&mut self, scene: &Scene<'_, '_>, number: usize) {
         let delivery = &scene.history.deliveries[number];
         self.findings.add(|| {
-            let name = delivery.name();
+            let name = delivery.name;
             let why = if name.is_list() {
                 "it is no member device"
             } else if name.is_point() {
@@ -216,8 +216,8 @@ fn may_hear(scene: &Scene<'_, '_>, number: usize) -> bool {
 fn about(scene: &Scene<'_, '_>, number: usize) -> String {
     let delivery = &scene.history.deliveries[number];
     match delivery.invitee {
-        Some(invitee) => format!("{} about {}", delivery.name(), scene.history.user_id(invitee)),
-        None => delivery.name().to_string(),
+        Some(invitee) => format!("{} about {}", delivery.name, scene.history.user_id(invitee)),
+        None => delivery.name.to_string(),
     }
 }
 

@@ -239,7 +239,7 @@ impl Revisions {
         }
         let rank = |number: usize| -> Option<usize> {
             let delivery = &scene.history.deliveries[number];
-            let name = delivery.name();
+            let name = delivery.name;
             if entry {
                 return match name {
                     EventName::InvitationStatusChanged => Some(0),
@@ -265,7 +265,7 @@ impl Revisions {
                         format!(
                             "{} is sent {} out of the order of its commit ({})",
                             scene.history.name(delivery.session),
-                            delivery.name(),
+                            delivery.name,
                             scene.place()
                         ),
                     )
@@ -292,13 +292,13 @@ impl Revisions {
                     None
                 };
                 *last = stamp.revision.max(*last);
-                *over |= delivery.name() == EventName::RoomDismissed;
+                *over |= delivery.name == EventName::RoomDismissed;
                 if let Some((requirement, what)) = wrong {
                     self.findings.add(|| {
                         Finding::of(
                             &CHECK,
                             &[requirement],
-                            format!("{} is sent {} {what}", history.name(delivery.session), delivery.name()),
+                            format!("{} is sent {} {what}", history.name(delivery.session), delivery.name),
                         )
                         .seen_at(delivery.moment)
                         .on(history.device_of(delivery.session))

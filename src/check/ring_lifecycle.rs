@@ -57,7 +57,7 @@ impl Check for RingLifecycle {
             let session_no = SessionNo::new(number);
             let mut rings: Map<(InstanceId, AttemptNo), Ring> = Map::default();
             for delivery in session.heard.iter().map(|number| &history.deliveries[*number]) {
-                let name = delivery.name();
+                let name = delivery.name;
                 // The same events go to the inviter: only those about this session's own user are about its ring.
                 if delivery.invitee != Some(session.user)
                     || !(name == EventName::ReceiveInvitation || name.closes_ring())

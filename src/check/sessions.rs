@@ -107,7 +107,7 @@ impl Sessions {
             let mut kicked = false;
             for number in &session.heard {
                 let delivery = &history.deliveries[*number];
-                let farewell = delivery.name() == EventName::KickedOffLine;
+                let farewell = delivery.name == EventName::KickedOffLine;
                 // What was said before the end may have been under way at it.
                 let over = session.ended.is_some_and(|ended| {
                     let gap = history.at(delivery.moment).since(history.at(ended.when.latest));
@@ -120,7 +120,7 @@ impl Sessions {
                         let message = format!(
                             "{} is sent {} at {}, {why}",
                             history.name(delivery.session),
-                            delivery.name(),
+                            delivery.name,
                             history.at(delivery.moment)
                         );
                         Finding::of(&CHECK, &["DEV-9", "TERM-1"], message)
@@ -150,10 +150,8 @@ impl Sessions {
                 let to = attachment.to.unwrap_or(usize::MAX);
                 to >= ended.when.earliest && (session.cut_off || to >= ended.when.latest)
             });
-            let told = session
-                .heard
-                .last()
-                .is_some_and(|number| history.deliveries[*number].name() == EventName::KickedOffLine);
+            let told =
+                session.heard.last().is_some_and(|number| history.deliveries[*number].name == EventName::KickedOffLine);
             // With too much unheard it may have ended before, which nobody is told.
             let may_be_over = history.may_have_overflowed(ended.when.latest);
             let Some(newer) = by_another.filter(|_| connected && !told && !may_be_over) else { continue };

@@ -43,7 +43,7 @@ pub(super) fn weigh(
     revealed: &Revealed,
     window: Span,
 ) -> Option<Cause> {
-    let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name() == name);
+    let told = |name: EventName| revealed.deliveries.iter().any(|one| history.deliveries[*one].name == name);
     let mut best: Option<(Rank, usize)> = None;
     let mut has_rival = false;
     for ask in revealed.asks.iter().copied() {

@@ -185,7 +185,7 @@ impl<'t> Work<'_, 't> {
     /// Whether an entry moves the user here from another device (ROOM-8): what is told says so, or what was known before.
     fn moved(&self, user: UserNo, entering: Option<SessionNo>) -> bool {
         let told =
-            |name: EventName| self.revealed.deliveries.iter().any(|one| self.history.deliveries[*one].name() == name);
+            |name: EventName| self.revealed.deliveries.iter().any(|one| self.history.deliveries[*one].name == name);
         if told(EventName::RemoteUserEnterRoom) || told(EventName::KickedOutOfRoom) {
             return told(EventName::KickedOutOfRoom);
         }
@@ -375,7 +375,7 @@ impl<'t> Work<'_, 't> {
     fn told(&self, user: UserNo, fits: impl Fn(EventName) -> bool) -> Option<usize> {
         self.revealed.deliveries.iter().copied().find(|number| {
             let delivery = &self.history.deliveries[*number];
-            delivery.invitee == Some(user) && fits(delivery.name())
+            delivery.invitee == Some(user) && fits(delivery.name)
         })
     }
 
@@ -383,7 +383,7 @@ impl<'t> Work<'_, 't> {
         let mut users = Map::default();
         for number in &self.revealed.deliveries {
             let delivery = &self.history.deliveries[*number];
-            if let Some(user) = delivery.invitee.filter(|_| delivery.name() == name) {
+            if let Some(user) = delivery.invitee.filter(|_| delivery.name == name) {
                 users.entry(user).or_insert(*number);
             }
         }

@@ -74,6 +74,7 @@ impl<'t> Reader<'t> {
             outages: Vec::new(),
             dangling: Vec::new(),
             overflow_from: None,
+            finals: Vec::new(),
             quiet_from: None,
             instances: Map::default(),
             unanswered: Map::default(),
@@ -234,7 +235,7 @@ impl<'t> Reader<'t> {
             }
         };
         let delivery = history.deliveries.len();
-        history.deliveries.push(Delivery { session, seq, moment: index, event, invitee });
+        history.deliveries.push(Delivery { session, seq, moment: index, event, name: event.event.name(), invitee });
         history.sessions[session.index()].heard.push(delivery);
         if let Some(stamp) = &event.stamp {
             history.revealed(stamp.instance, stamp.revision).deliveries.push(delivery);

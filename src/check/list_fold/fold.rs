@@ -50,7 +50,7 @@ impl Fold<'_> {
 }
 
 /// Folds what each device hears, and compares with what it reads.
-pub(super) fn judge(history: &History<'_>, finals: &[Traversal], findings: &mut Findings) {
+pub(super) fn judge(history: &History<'_>, findings: &mut Findings) {
     let mut folding =
         Folding { history, folds: Map::default(), calls: Map::default(), read_at: Map::default(), findings };
     // New sessions, which an application can't see begin where the library logs in again by itself.
@@ -67,7 +67,7 @@ pub(super) fn judge(history: &History<'_>, finals: &[Traversal], findings: &mut 
         }
         folding.see(index, &moment.what);
     }
-    folding.compare_with(finals);
+    folding.compare_with(&history.finals);
 }
 
 struct Folding<'f, 't> {
