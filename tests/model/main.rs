@@ -5,7 +5,8 @@
 //! for the simulator; `compare` holds the trace against the model, and `check::judge` must find nothing either.
 //!
 //! `CONVOKE_MODEL_CASES` says how many sequences are run (3,000 by default), `CONVOKE_MODEL_SEED` which ones (1 by default),
-//! and `CONVOKE_MODEL_COUNTS` prints how often what happened. In release 100,000 take about 40 s. Proptest shrinks what fails to the few
+//! and `CONVOKE_MODEL_COUNTS` prints how often what happened. In release 100,000 took about 40 s when they were judged as the
+//! server saw them alone; now they are as the devices saw them, too. Proptest shrinks what fails to the few
 //! steps that it takes, and prints them; `CONVOKE_MODEL_TRACE=FILE` keeps its trace, for `convoke judge FILE`.
 
 mod compare;
@@ -19,6 +20,7 @@ use std::io::Write as _;
 
 use convoke::check;
 use convoke::seed::Seed;
+use convoke::trace::outside::seen_by_devices;
 use convoke::trace::{Trace, json};
 use convoke::world::sim;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -131,12 +133,18 @@ fn agrees(sequence: &Sequence) -> Result<Looked, String> {
     looked
 }
 
-/// Holds a trace against the model, and judges it.
+/// Holds a trace against the model, and judges it: as the server saw it, and as its devices did.
 fn agrees_in(trace: &Trace) -> Result<Looked, String> {
     let looked = compare::compare(trace)?;
-    // No author says what these calls must come to: that is the model's part.
+    let mut said = said_of(trace);
+    let from_outside = seen_by_devices(trace).map_or_else(Vec::new, |seen| said_of(&seen));
+    said.extend(from_outside.into_iter().map(|words| format!("as its devices saw it: {words}")));
+    if said.is_empty() { Ok(looked) } else { Err(said.join("\n")) }
+}
+
+/// What the checks say. No author says what these calls must come to: that is the model's part.
+fn said_of(trace: &Trace) -> Vec<String> {
     let judgement = check::judge(trace);
     let findings = judgement.findings.iter().filter(|finding| finding.check != "results");
-    let said: Vec<String> = findings.map(|f| format!("{} {:?}: {}", f.check, f.requirements, f.message)).collect();
-    if said.is_empty() { Ok(looked) } else { Err(said.join("\n")) }
+    findings.map(|f| format!("{} {:?}: {}", f.check, f.requirements, f.message)).collect()
 }
