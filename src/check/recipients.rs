@@ -54,7 +54,11 @@ impl Missing {
         let attempt = &followed.attempts[number];
         let concerns_ring = Some(history.session(self.due.session).user) == self.due.invitee
             && (self.due.event == EventName::ReceiveInvitation || self.due.event.closes_ring());
-        let Some(began) = attempt.began else { return true };
+        let Some(began) = attempt.began else {
+            // Nobody saw it begin, so that may have been while the session was away: then it is owed the end if it was back.
+            let Span { earliest, latest } = self.when;
+            return !concerns_ring || history.connected_throughout(self.due.session, earliest, latest);
+        };
         let Some(end) = attempt.ends.first() else {
             // It may have ended unseen: whoever was away when it began may not have had to hear of either.
             let mut room = followed.rooms.iter().filter(|room| room.instance == self.instance);

@@ -145,7 +145,12 @@ impl<'t> Reader<'t> {
         // IDM-1: what changes state and was asked before is the same request, unless its result is no longer kept.
         let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
             let ask = &asks[*ask];
-            session.is_some()
+            // Behind a login whose answer is not seen yet, the request's own answer tells.
+            let is_of_a_session = || {
+                let first = ask.answers.first().map(|(_, response)| *response);
+                session.is_some() || first.is_some() && next_answer(trace, index, connection, &request.id) == first
+            };
+            is_of_a_session()
                 && request.content.changes_state()
                 && ask.request.content.changes_state()
                 && ask.answers.first().is_none_or(|(answered, response)| {
