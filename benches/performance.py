@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Convoke and writes what it measured into docs/PERFORMANCE.md.
 
-    python3 benches/performance.py                     measures everything: about half an hour on an idle machine
+    python3 benches/performance.py                     measures everything: half an hour on an idle machine, and building before it
     python3 benches/performance.py --only memory idle  measures some parts; the page's other tables stay as they are
     python3 benches/performance.py --read              measures nothing: writes criterion's last results into the page
     python3 benches/performance.py --list              says which parts there are

@@ -674,3 +674,18 @@ fn the_console_and_the_pages_count_what_is_shown_alike() {
     let page = std::fs::read_to_string(&html).expect("a page");
     assert!(page.contains(&format!("{broken} requirements broken, {shown} requirements shown")));
 }
+
+#[test]
+fn a_setup_that_is_refused_names_what_the_server_may_lack() {
+    // It ends with `stop`, as the server behind it does.
+    let rewritten = r#"sed -u 's/"operation":"changeUserRole"/"operation":"somethingElse"/; /"type":"stop"/q'"#;
+    let server = format!("{rewritten} | {}", reference("core"));
+    let scenario = "scenarios/cancel/administrator-revokes.yaml";
+    let output = conform(&server, &["--once", scenario]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains("says so in its profile: `lacks: {roles: why}`"), "{}", stdout(&output));
+    let lacks = profile("lacks-roles", "lacks: {roles: there are none}");
+    let output = conform(&server, &["--once", "-v", "--profile", &lacks, scenario]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(stdout(&output).contains("there are none"), "{}", stdout(&output));
+}

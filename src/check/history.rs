@@ -53,7 +53,7 @@ impl SessionNo {
 }
 
 /// The moments, both included, at which something may have happened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Span {
     pub(super) earliest: usize,
     pub(super) latest: usize,

@@ -38,13 +38,7 @@ struct Suspect {
     /// The first event that tells of it, as an index of the history's deliveries.
     told: usize,
     /// Between which moments it was committed.
-    when: (usize, usize),
-}
-
-impl Suspect {
-    fn span(&self) -> Span {
-        Span { earliest: self.when.0, latest: self.when.1 }
-    }
+    when: Span,
 }
 
 impl Check for UnaskedRings {
@@ -61,8 +55,7 @@ impl Check for UnaskedRings {
             let called = called.get_or_insert_with(|| called_by(history, scene.ask()));
             if called.binary_search(&invitee).is_err() {
                 let (instance, revision) = (scene.instance(), scene.revision);
-                let when = (scene.when.earliest, scene.when.latest);
-                self.suspects.push(Suspect { instance, revision, invitee, told, when });
+                self.suspects.push(Suspect { instance, revision, invitee, told, when: scene.when });
             }
         }
     }
@@ -181,7 +174,7 @@ impl<'t> Calls<'t> {
             return None;
         }
         let between = self.between.get(&(inviter, suspect.invitee)).map_or(&[][..], Vec::as_slice);
-        let came_in = |ask: &&Ask<'_>| ask.receipts.first().is_some_and(|first| first.moment <= delivery.moment);
+        let came_in = |ask: &&Ask<'_>| ask.came_in().is_some_and(|came_in| came_in <= delivery.moment);
         let to_this_room = |ask: &&Ask<'_>| ask.room() == event.room_id();
         let asks = || between.iter().map(|ask| &history.asks[*ask]).filter(to_this_room).filter(came_in);
         if asks().any(|ask| self.may_have_begun(history, suspect, ask)) {
@@ -189,7 +182,7 @@ impl<'t> Calls<'t> {
         }
         let user = history.user_id(suspect.invitee);
         let blamed = asks().rfind(|ask| {
-            let at_the_time = ask.span().is_some_and(|span| !span.is_before(suspect.span()));
+            let at_the_time = ask.span().is_some_and(|span| !span.is_before(suspect.when));
             at_the_time && ask.answer().is_some_and(|answer| code_of(answer, user) != Some(InvitationCode::Success))
         });
         let Some((ask, answer)) = blamed.and_then(|ask| Some((ask, ask.answer()?))) else {
@@ -219,7 +212,7 @@ impl<'t> Calls<'t> {
             return true;
         }
         let user = history.user_id(suspect.invitee);
-        let at_the_time = ask.span().is_some_and(|span| !span.is_before(suspect.span()));
+        let at_the_time = ask.span().is_some_and(|span| !span.is_before(suspect.when));
         ask.answers.iter().any(|(_, answer)| {
             code_of(answer, user) == Some(InvitationCode::Success)
                 && answer.at.is_none_or(|at| {

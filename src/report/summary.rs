@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::result::shows;
 use super::terminal;
 use crate::plan::RequirementId;
 use crate::protocol::requirements;
@@ -55,7 +56,9 @@ impl Summary {
         let binds = |id: &&RequirementId| requirements::find(&id.0).is_some_and(|found| !found.definition);
         self.out_of_reach.extend(outcome.out_of_reach.iter().filter(binds).cloned());
         self.permitted.extend(outcome.permitted.iter().copied());
-        self.covered.extend(outcome.covers.iter().filter(binds).filter(|id| shows(outcome, id)).cloned());
+        let empty = || outcome.empty_claims.iter().map(|empty| &*empty.claim.requirement.0);
+        let is_shown = |id: &&RequirementId| shows(outcome.verdict, &id.0, !outcome.findings.is_empty(), empty());
+        self.covered.extend(outcome.covers.iter().filter(binds).filter(is_shown).cloned());
         self.broken.extend(broken(outcome).filter(binds).cloned());
         if !outcome.verdict.is_well() {
             self.failed.push(repeat.to_owned());
@@ -78,18 +81,6 @@ impl Summary {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         self.verdicts.keys().map(|verdict| verdict.exit_code()).max().unwrap_or(0)
-    }
-}
-
-/// Whether a scenario shows this requirement, which it claims.
-fn shows(outcome: &Outcome, id: &RequirementId) -> bool {
-    let said_nothing = || outcome.empty_claims.iter().any(|empty| empty.claim.requirement == *id);
-    match outcome.verdict {
-        Verdict::Pass | Verdict::NonStrict | Verdict::UnexpectedPass => true,
-        // Only the snapshot differs, or only another of its claims is empty.
-        Verdict::Fail => outcome.findings.is_empty() && outcome.problem.is_none() && !said_nothing(),
-        Verdict::Inconclusive => !outcome.empty_claims.is_empty() && !said_nothing(),
-        _ => false,
     }
 }
 

@@ -174,7 +174,7 @@ pub(super) fn blamed_on_it(mut outcome: Outcome) -> Outcome {
 }
 
 /// A setup that is refused where something is needed that not every service has: its author may have to say so.
-fn tell_what_may_lack(outcome: &mut Outcome, plan: &Plan) {
+pub(super) fn tell_what_may_lack(outcome: &mut Outcome, plan: &Plan) {
     for finding in outcome.findings.iter_mut().filter(|finding| finding.check == COURSE) {
         let needed = |capability: &Capability| finding.place.is_some() && capability.needed_by(plan) == finding.place;
         if let Some(capability) = Capability::ALL.into_iter().map(|(one, ..)| one).find(needed) {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::conform::{
     DETERMINISM, MOMENTS_MAX, Subject, applies, blamed_on_it, broke, name_after, not_deterministic, set_apart,
+    tell_what_may_lack,
 };
 use super::profile::Profile;
 use super::{Outcome, Played, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run_as};
@@ -147,6 +148,7 @@ impl Libraries {
             outcome = self.once(target, scenario, seed, &recipe, &players, Turn::First);
         }
         self.profile.apply(&mut outcome);
+        tell_what_may_lack(&mut outcome, &plan);
         outcome.played = self.played(&plan, &players);
         if outcome.verdict == Verdict::Fail && outcome.problem.is_none() {
             let is_other = outcome.findings.iter().any(|finding| finding.check == DETERMINISM);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use self::accounts::{AccountError, Accounts, Listed, Token};
 
-use super::conform::{COURSE, applies, broke, finding, name_after, set_apart};
+use super::conform::{COURSE, applies, broke, finding, name_after, set_apart, tell_what_may_lack};
 use super::profile::Profile;
 use super::{Outcome, Problem, RealTime, Recipe, Target, Verdict, guard, judge_run};
 use crate::implementation::system::{Capability, Names, Said, SystemHello};
@@ -279,7 +279,9 @@ pub(super) fn in_real_time(
         let plan = recipe.combination.of(&plan).unwrap_or(plan);
         let (world, variants) = (WorldName::Live, profile.variants);
         let recipe = Recipe { world, variants, bounds: bounds.into(), ..recipe.clone() };
-        again(scale, attempts, || play(&plan, &recipe))
+        let mut outcome = again(scale, attempts, || play(&plan, &recipe));
+        tell_what_may_lack(&mut outcome, &plan);
+        outcome
     });
     let mut outcome = judged.unwrap_or_else(|panic| Outcome::panicked(target, seed, &panic));
     name_after(&mut outcome, recipe);

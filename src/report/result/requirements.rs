@@ -166,15 +166,30 @@ fn is_of(variant: &str, id: &str) -> bool {
 
 /// What a scenario that claims a requirement shows of it, if it doesn't break it.
 fn shown_by(id: &str, scenario: &ScenarioResult) -> RequirementVerdict {
-    let said_nothing = scenario.empty_claims.iter().any(|empty| empty.requirement == id);
+    let empty = scenario.empty_claims.iter().map(|empty| empty.requirement.as_str());
     match scenario.verdict {
         Verdict::NonStrict if scenario.variants.iter().any(|variant| is_of(variant, id)) => RequirementVerdict::Variant,
-        Verdict::Pass | Verdict::NonStrict | Verdict::UnexpectedPass => RequirementVerdict::Pass,
         Verdict::Unsupported => RequirementVerdict::Unsupported,
-        // Only the snapshot differs.
-        Verdict::Fail if scenario.findings.is_empty() && !said_nothing => RequirementVerdict::Pass,
-        // Another of its claims is empty.
-        Verdict::Inconclusive if !scenario.empty_claims.is_empty() && !said_nothing => RequirementVerdict::Pass,
+        verdict if shows(verdict, id, !scenario.findings.is_empty(), empty) => RequirementVerdict::Pass,
         _ => RequirementVerdict::Inconclusive,
+    }
+}
+
+/// Whether a scenario of this verdict shows a requirement that it claims, strictly or by a variant. `empty` are its claims of
+/// which nothing was seen.
+pub(in crate::report) fn shows<'a>(
+    verdict: Verdict,
+    id: &str,
+    has_findings: bool,
+    empty: impl IntoIterator<Item = &'a str>,
+) -> bool {
+    let empty: Vec<&str> = empty.into_iter().collect();
+    match verdict {
+        Verdict::Pass | Verdict::NonStrict | Verdict::UnexpectedPass => true,
+        // Only the snapshot differs.
+        Verdict::Fail => !has_findings && !empty.contains(&id),
+        // Another of its claims is empty.
+        Verdict::Inconclusive => !empty.is_empty() && !empty.contains(&id),
+        _ => false,
     }
 }
