@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 /// What waits on one way of one link.
 #[derive(Debug)]
 pub(super) struct Backlog<T> {
-    caught: VecDeque<T>,
-    kept: VecDeque<T>,
+    pub(super) caught: VecDeque<T>,
+    pub(super) kept: VecDeque<T>,
 }
 
 impl<T> Default for Backlog<T> {
@@ -28,15 +28,5 @@ impl<T> Backlog<T> {
     /// It is sent into the blocked way.
     pub(super) fn keep(&mut self, message: T) {
         self.kept.push_back(message);
-    }
-}
-
-impl<T> IntoIterator for Backlog<T> {
-    type Item = T;
-    type IntoIter =
-        std::iter::Chain<std::collections::vec_deque::IntoIter<T>, std::collections::vec_deque::IntoIter<T>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.caught.into_iter().chain(self.kept)
     }
 }

@@ -3,6 +3,7 @@
 //! A connection attempt waits until there is a way, and a message that is stopped waits where it is; how long a message
 //! takes, and what the network does to it, is said by the link.
 
+use super::backlog::Backlog;
 use super::network::{Fate, Way};
 use super::{Happening, Sim};
 use crate::plan::{DeviceIndex, DeviceKind, Latency};
@@ -219,7 +220,8 @@ impl Sim<'_> {
     }
 
     /// What the network held back goes on its way: after a partition it takes the usual time, after a hold none. It is a
-    /// stream either way: what was on its way before the hold and is so still comes first.
+    /// stream either way: what was on its way before and is so still comes before what was sent into the fault, and behind
+    /// what the fault caught, which therefore arrives at once.
     pub(super) fn let_go(&mut self, index: DeviceIndex, at_once: bool) {
         // What arrives at once is answered at once, and the answer comes behind what was held back too.
         let mut arriving = Vec::new();
@@ -229,11 +231,20 @@ impl Sim<'_> {
                 continue;
             }
             let before = device.link.last_arrival(way);
-            let waiting = device.waiting.as_mut().map(|waiting| std::mem::take(&mut waiting[way as usize]));
-            for message in waiting.into_iter().flatten() {
+            let is_under_way = before >= self.now;
+            let Some(waiting) = &mut device.waiting else { continue };
+            let Backlog { caught, kept } = std::mem::take(&mut waiting[way as usize]);
+            for message in caught {
+                if at_once || is_under_way {
+                    arriving.push(message);
+                } else {
+                    self.put_on_wire(index, way, message);
+                }
+            }
+            for message in kept {
                 if !at_once {
                     self.put_on_wire(index, way, message);
-                } else if before > self.now {
+                } else if is_under_way {
                     self.queue.push(before, Happening::Arrival(index, message));
                 } else {
                     arriving.push(message);
