@@ -61,10 +61,6 @@ fn nothing_is_found_in_the_corpus_as_the_devices_saw_it() {
 /// Scenarios that are not judged where ways are long, each with the reason.
 const NOT_ON_LONG_WAYS: &[(&str, &str)] = &[
     ("lists/traversal-while-the-list-changes.yaml", "its pages are asked for at fixed times, before the last one came"),
-    (
-        "races/kicked-inviter-cancels-first.yaml",
-        "two requests may have led to one commit, and the later answer tells which",
-    ),
     ("sessions/same-id-same-result.yaml", "a raw device asks before it knows which session it has"),
 ];
 

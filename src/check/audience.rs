@@ -40,11 +40,12 @@ impl<'t> Audience<'_, '_, 't> {
             Change::Created | Change::Role { .. } | Change::Else => {}
             Change::Destroyed => self.members(EventName::RoomDismissed, None, None),
             Change::Entered { user, moved: true, .. } => self.former(EventName::KickedOutOfRoom, user),
-            // ORD-4: the member devices before the entry hear of it, unless it moved here from an entry that nobody saw.
-            Change::Entered { user, .. } => {
+            // ORD-4: the member devices before the entry hear of it, unless it moved here from an entry that nobody saw, or
+            // was none, because the user was here already.
+            Change::Entered { user, session, .. } => {
                 let from = self.due.len();
                 self.members(EventName::RemoteUserEnterRoom, None, Some(user));
-                let surely = self.was_surely_outside(user);
+                let surely = self.was_surely_outside(user, session);
                 self.due[from..].iter_mut().for_each(|due| due.must &= surely);
             }
             Change::Left { user } => self.members(EventName::RemoteUserLeaveRoom, None, Some(user)),
@@ -119,11 +120,13 @@ impl<'t> Audience<'_, '_, 't> {
         }
     }
 
-    /// Whether a user was not in the room before, which the entry's own events tell, too.
-    fn was_surely_outside(&self, user: UserNo) -> bool {
+    /// Whether a user that enters by this session was not in the room before, which the entry's own events tell, too.
+    fn was_surely_outside(&self, user: UserNo, session: Option<SessionNo>) -> bool {
         let (room, history) = (self.scene.before, self.scene.history);
         let told = |one: &usize| history.deliveries[*one].name == EventName::RemoteUserEnterRoom;
-        room.is_complete() || room.members.contains_key(&user) || self.scene.deliveries.iter().any(told)
+        // A member whose own session enters may never have left; one whose other session is over has.
+        let has_left = room.members.get(&user).is_some_and(|member| member.session != session);
+        room.is_complete() || has_left || self.scene.deliveries.iter().any(told)
     }
 
     fn attempt(&self, attempt: usize) -> &Attempt<'t> {

@@ -181,7 +181,7 @@ impl<'t> Follower<'_, 't> {
     }
 
     /// Whether nothing is seen of a commit but a request that may have led to it or not, and something else may have that
-    /// nobody hears of: an expiry, or the end of a member's session.
+    /// nobody hears of: a request that was never answered, an expiry, or the end of a member's session.
     fn is_doubtful(&self, revealed: &Revealed, window: Span) -> bool {
         if !revealed.deliveries.is_empty() {
             return false;
@@ -189,7 +189,8 @@ impl<'t> Follower<'_, 't> {
         let cause = cause::weigh(self.history, self.attempts, &self.room, revealed, window);
         let vague = cause.filter(|cause| cause.weight == cause::ONLY_IF_NOTHING_ELSE);
         let Some(vague) = vague else { return false };
-        if vague.has_rival {
+        let may_be_unanswered = self.room.id.is_some_and(|id| self.history.may_have_changed_unseen(id, window.latest));
+        if vague.has_rival || may_be_unanswered {
             return true;
         }
         let pending = self.room.entries.values().filter(|entry| entry.status == InvitationStatus::Pending);

@@ -8,7 +8,7 @@ use super::super::history::{Ask, History, Revealed, Span};
 use super::room::{Attempt, Room};
 use crate::check::variants::{CalledAgain, Variants};
 use crate::protocol::call::{Call, Reply};
-use crate::protocol::event::Event;
+use crate::protocol::event::{Event, Invitation};
 use crate::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, Role, UserId};
 
 /// The request that led to a commit, as an index of the history's asks, if it was answered.
@@ -158,7 +158,10 @@ pub(super) fn weigh(
         // first of them says nothing.
         let named = match call {
             Call::CancelInvitation { user_id_list, .. } if revealed.asks.len() > 1 => {
-                naming(history, revealed, history.user_id(caller), user_id_list)
+                let named = naming(history, revealed, history.user_id(caller), user_id_list);
+                // What came in when the commit was known already did not lead to it.
+                let is_late = asked.came_in().is_some_and(|came_in| came_in > window.latest);
+                if named == Naming::Own && is_late { Naming::Silent } else { named }
             }
             _ => Naming::Silent,
         };
@@ -184,23 +187,34 @@ enum Naming {
     Another,
     /// Nothing: the list events do not say who it was.
     Silent,
+    /// Nothing, which says that it was whoever had called (REV-2): and that is this user.
+    Own,
     /// This user.
     This,
 }
 
 /// What the events of a commit say of whether this user has withdrawn the call of one of these.
 fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &[UserId]) -> Naming {
-    let said = revealed.deliveries.iter().filter_map(|one| {
-        let event = &history.deliveries[*one].event.event;
-        let (withdrawer, invitation) = match event {
-            Event::InvitationRevokedByAdmin { operate_user, invitation, .. } => (&operate_user.user_id, invitation),
-            Event::InvitationCancelled { invitation, .. } => (&invitation.inviter.user_id, invitation),
-            _ => return None,
+    let is_this = |withdrawer: &UserId, invitation: &Invitation| {
+        withdrawer == caller && called.contains(&invitation.invitee.user_id)
+    };
+    let mut is_own = false;
+    let mut said = None;
+    for one in &revealed.deliveries {
+        let this = match &history.deliveries[*one].event.event {
+            Event::InvitationRevokedByAdmin { operate_user, invitation, .. } => {
+                is_this(&operate_user.user_id, invitation)
+            }
+            Event::InvitationCancelled { invitation, .. } => is_this(&invitation.inviter.user_id, invitation),
+            Event::InvitationRemoved { invitation, .. } => {
+                is_own |= is_this(&invitation.inviter.user_id, invitation);
+                continue;
+            }
+            _ => continue,
         };
-        let this = withdrawer == caller && called.contains(&invitation.invitee.user_id);
-        Some(if this { Naming::This } else { Naming::Another })
-    });
-    said.max().unwrap_or(Naming::Silent)
+        said = said.max(Some(if this { Naming::This } else { Naming::Another }));
+    }
+    said.unwrap_or(if is_own { Naming::Own } else { Naming::Silent })
 }
 
 /// Whether the device gave the same answer before, and nobody told it what came of that.
@@ -245,7 +259,7 @@ fn is_by_another(
         };
         let fits = match named {
             _ if tells_of_more => revealed.deliveries.iter().all(may_be_told),
-            Naming::This => false,
+            Naming::This | Naming::Own => false,
             Naming::Another => {
                 by != caller && naming(history, revealed, history.user_id(by), user_id_list) == Naming::This
             }
