@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 use super::final_lists::{self, Traversal};
-use super::matching::{asks_nothing, differences, matches, phrase, pretty, restricted};
+use super::matching::{asks_nothing, differences, matches, phrase, pretty, restricted, shown};
 use super::variants::Variants;
 use super::{Difference, Finding, Findings};
 use crate::plan::{DeviceIndex, EventPattern, Expectation, Expected, Order, Place, Sighting};
@@ -84,6 +84,7 @@ impl Judge<'_> {
                                 format!("{} at {}", event.event, hearing.at)
                             } else {
                                 let seen = restricted(&event.payload, &hearing.event().to_api_json());
+                                let seen = shown("", &seen);
                                 format!("{} {seen} at {}", event.event, hearing.at)
                             },
                         }),
@@ -487,7 +488,8 @@ fn time_prefix(pattern: &EventPattern) -> String {
 }
 
 fn describe(pattern: &EventPattern) -> String {
-    let payload = if asks_nothing(&pattern.payload) { String::new() } else { format!(" {}", pattern.payload) };
+    let payload =
+        if asks_nothing(&pattern.payload) { String::new() } else { format!(" {}", shown("", &pattern.payload)) };
     let time = if pattern.within.is_some() { format!(" {}", window(pattern)) } else { String::new() };
     format!("{}{payload}{time}", pattern.event)
 }

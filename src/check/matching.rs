@@ -65,6 +65,21 @@ pub(super) fn code_differences(expected: &Value, seen: &Value) -> Vec<FieldDiffe
     found
 }
 
+/// What inviteUsers should return, as a message shows it.
+pub(super) fn shown_codes(pattern: &Value) -> String {
+    if let Some(unwanted) = anything_but(pattern) {
+        return format!("anything but {}", shown_codes(unwanted));
+    }
+    let code = |(user, code): (&String, &Value)| match code.as_u64().and_then(InvitationCode::from_number) {
+        Some(named) => format!("{user} {named} ({code})"),
+        None => format!("{user} {}", shown("", code)),
+    };
+    match pattern {
+        Value::Object(codes) => codes.iter().map(code).collect::<Vec<_>>().join(", "),
+        other => shown("", other),
+    }
+}
+
 /// What of `seen` the expected value speaks about: for showing the two side by side.
 pub(super) fn restricted(expected: &Value, seen: &Value) -> Value {
     if let Some(unwanted) = anything_but(expected) {
@@ -100,8 +115,10 @@ pub(super) fn phrase(differences: &[FieldDifference]) -> String {
             format!("{place}should be {}, was {}", one.expected, one.seen)
         })
         .collect();
-    if differences.len() > SHOWN_MAX {
-        parts.push(format!("and {} more fields differ", differences.len() - SHOWN_MAX));
+    match differences.len().saturating_sub(SHOWN_MAX) {
+        0 => {}
+        1 => parts.push("and 1 more field differs".to_owned()),
+        more => parts.push(format!("and {more} more fields differ")),
     }
     parts.join("; ")
 }
@@ -117,7 +134,7 @@ fn walk(expected: &Value, seen: &Value, path: &mut String, found: &mut Vec<Field
     };
     if let Some(unwanted) = anything_but(expected) {
         if matches(unwanted, seen) {
-            note(path, format!("anything but {}", shown(path, unwanted)), shown(path, &restricted(unwanted, seen)));
+            note(path, shown(path, expected), shown(path, &restricted(unwanted, seen)));
         }
         return;
     }
@@ -160,8 +177,21 @@ fn items(count: usize) -> String {
     if count == 1 { "a list of 1 item".to_owned() } else { format!("a list of {count} items") }
 }
 
-/// A value as a message shows it: with the API's name where the field holds an enumeration.
-fn shown(path: &str, value: &Value) -> String {
+/// A value as a message shows it: each field by its path, with the API's name where it holds an enumeration. Of a list there
+/// is only the length: what differs in it has a place of its own, and whoever wants all of it has it beside.
+pub(super) fn shown(path: &str, value: &Value) -> String {
+    if let Some(unwanted) = anything_but(value) {
+        return format!("anything but {}", shown(path, unwanted));
+    }
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            let mut parts = Vec::new();
+            leaves("", value, &mut parts);
+            return parts.join(", ");
+        }
+        Value::Array(list) => return items(list.len()),
+        _ => {}
+    }
     let field = path.rsplit('.').next().unwrap_or(path);
     let name = value.as_u64().and_then(|number| match field {
         "status" => InvitationStatus::from_number(number).map(InvitationStatus::name),
@@ -172,6 +202,19 @@ fn shown(path: &str, value: &Value) -> String {
     match name {
         Some(name) => format!("{name} ({value})"),
         None => value.to_string(),
+    }
+}
+
+/// The fields of an object and of the objects in it, each by its path below the whole.
+fn leaves(path: &str, value: &Value, parts: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() && anything_but(value).is_none() => {
+            for (name, field) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(&path, field, parts);
+            }
+        }
+        _ => parts.push(format!("{path} {}", shown(path, value))),
     }
 }
 

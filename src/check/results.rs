@@ -9,13 +9,16 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value;
 
 use super::history::Map;
-use super::matching::{asks_nothing, code_differences, differences, matches, phrase, pretty, restricted};
+use super::matching::{
+    asks_nothing, code_differences, differences, matches, phrase, pretty, restricted, shown, shown_codes,
+};
 use super::variants::Variants;
 use super::{Difference, Finding, Findings};
 use crate::plan::{Action, DeviceIndex, ExpectedOutcome, ExpectedResult, Step, Trigger, When};
 use crate::protocol::call::{CallNo, Reply};
 use crate::protocol::message::{ClientMessage, ConnectionNo, ServerMessage};
 use crate::protocol::vocabulary::{ApiError, ErrorCode, EventName, OperationName, RequestId, RoomId};
+use crate::trace::words::Words;
 use crate::trace::{Moment, Occurrence, Stage, Trace};
 
 const NAME: &str = "results";
@@ -149,20 +152,27 @@ fn judge_result(
         let name = &trace.plan.device(device).name;
         let operation = operation_of(&step.action);
         let called = asked.map_or_else(String::new, |asked| format!(" (called at {})", trace.moments[asked.moment].at));
-        let wanted = wish(expected);
+        let words = Words::exact(&trace.plan);
+        let wish = wish(&step.action, expected);
+        let (differing, difference) = detail(expected, &wish, answer, &words);
         let seen = match answer {
             None if asked.is_none() => "was never called: the device was not able to".to_owned(),
             None => "was never answered".to_owned(),
             Some((moment, answer)) => {
                 let late = if moment > record.body_end { ", only in the epilogue" } else { "" };
-                format!("{} at {}{late}", outcome(answer), trace.moments[moment].at)
+                // Where single fields differ, the whole result would only be noise in front of them.
+                let outcome = if differing.is_some() { "succeeded".to_owned() } else { outcome(answer, &words) };
+                format!("{outcome} at {}{late}", trace.moments[moment].at)
             }
         };
-        let (details, difference) = detail(expected, answer);
+        let wanted = match &differing {
+            Some(fields) => format!(", but not as expected: {fields}"),
+            None => format!("; expected: {wish}"),
+        };
         Finding {
             check: NAME,
             requirements: expected.iter().flat_map(|one| one.by.iter().cloned()).collect(),
-            message: format!("{operation} by {name}{called} {seen}; expected: {wanted}{details}"),
+            message: format!("{operation} by {name}{called} {seen}{wanted}"),
             moment: answer.map(|(moment, _)| moment).or(asked.map(|asked| asked.moment)),
             place: Some(expected.first().map_or(step.place, |one| one.place)),
             devices: vec![device],
@@ -173,8 +183,14 @@ fn judge_result(
 
 /// The fields that differ, where the call succeeded as it should and returned something else: against the nearest of
 /// the lawful results.
-fn detail(expected: &[ExpectedResult], answer: Option<(usize, Answer<'_>)>) -> (String, Option<Difference>) {
-    let Some((_, answer)) = answer else { return (String::new(), None) };
+fn detail(
+    expected: &[ExpectedResult],
+    wish: &str,
+    answer: Option<(usize, Answer<'_>)>,
+    words: &Words<'_>,
+) -> (Option<String>, Option<Difference>) {
+    let Some((_, answer)) = answer else { return (None, None) };
+    let in_words = || Some(Difference { expected: wish.to_owned(), seen: outcome(answer, words) });
     let patterns = expected.iter().filter_map(|one| match &one.outcome {
         ExpectedOutcome::Returns(pattern) if !asks_nothing(pattern) => Some(pattern),
         _ => None,
@@ -189,14 +205,14 @@ fn detail(expected: &[ExpectedResult], answer: Option<(usize, Answer<'_>)>) -> (
                 })
                 .min_by_key(|(_, differences)| differences.len());
             match nearest {
-                Some((pattern, fields)) => (
-                    format!(": {}", phrase(&fields)),
+                Some((pattern, fields)) if !fields.is_empty() => (
+                    Some(phrase(&fields)),
                     Some(Difference { expected: pretty(pattern), seen: pretty(&restricted(pattern, &seen)) }),
                 ),
-                None => (String::new(), Some(Difference { expected: wish(expected), seen: outcome(answer) })),
+                _ => (None, in_words()),
             }
         }
-        Err(_) => (String::new(), Some(Difference { expected: wish(expected), seen: outcome(answer) })),
+        Err(_) => (None, in_words()),
     }
 }
 
@@ -210,15 +226,17 @@ fn shows(pattern: &Value, reply: &Reply) -> bool {
     !surplus && matches(pattern, &seen)
 }
 
-fn wish(expected: &[ExpectedResult]) -> String {
+fn wish(action: &Action, expected: &[ExpectedResult]) -> String {
     if expected.is_empty() {
         return "success".to_owned();
     }
+    let invites = matches!(action, Action::Call { call, .. } if call.operation() == OperationName::InviteUsers);
     let wishes: Vec<String> = expected
         .iter()
         .map(|one| match &one.outcome {
             ExpectedOutcome::Returns(pattern) if asks_nothing(pattern) => "success".to_owned(),
-            ExpectedOutcome::Returns(pattern) => format!("success with {pattern}"),
+            ExpectedOutcome::Returns(pattern) if invites => format!("success with {}", shown_codes(pattern)),
+            ExpectedOutcome::Returns(pattern) => format!("success with {}", shown("", pattern)),
             ExpectedOutcome::Fails(code) => format!("failure {}", named(*code)),
             ExpectedOutcome::Unanswered => "no answer in the body".to_owned(),
         })
@@ -226,20 +244,12 @@ fn wish(expected: &[ExpectedResult]) -> String {
     wishes.join(" or ")
 }
 
-fn outcome(answer: Answer<'_>) -> String {
+fn outcome(answer: Answer<'_>, words: &Words<'_>) -> String {
     match answer {
         Ok(None | Some(Reply::Void)) => "succeeded".to_owned(),
-        Ok(Some(reply)) => format!("succeeded with {}", short(&reply.to_api_json().to_string())),
+        Ok(Some(reply)) => format!("succeeded with {}", words.reply(reply).text),
         Err(error) => format!("failed with {} ({})", named(error.code), error.message),
     }
-}
-
-fn short(text: &str) -> String {
-    const CHARACTERS_MAX: usize = 160;
-    if text.chars().count() <= CHARACTERS_MAX {
-        return text.to_owned();
-    }
-    text.chars().take(CHARACTERS_MAX).chain(['…']).collect()
 }
 
 fn named(code: ErrorCode) -> String {

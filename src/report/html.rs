@@ -5,12 +5,15 @@
 //! diagrams, whose texts `svg` escapes, and the whole result as JSON, in which no `<` is left, so that nothing in it can end
 //! the element around it.
 
-use std::collections::BTreeMap;
+mod causes;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use super::plain::headline;
+use self::causes::{Cause, causes};
+use super::plain::{headline, headline_of};
 use super::result::{
     FindingResult, GroupResult, PlayedResult, RealTimeResult, RequirementResult, RequirementVerdict, RunResult,
     ScenarioResult,
@@ -25,6 +28,8 @@ const REPORT: &str = include_str!("html/report.html");
 
 /// How many failures are open when the page is.
 const OPEN_MAX: usize = 3;
+/// With more failures than these, causes are closed when the page is, so that all of them are seen at once.
+const CAUSES_OPEN_MAX: usize = 12;
 /// How many findings of a scenario are told in full.
 const FINDINGS_MAX: usize = 5;
 /// How many devices are named that an implementation played: a crowd has thousands.
@@ -105,7 +110,8 @@ struct View<'r> {
     groups: Vec<GroupView<'r>>,
     failures_title: String,
     no_failures: &'static str,
-    failures: Vec<FailureView<'r>>,
+    failures: usize,
+    causes: Vec<CauseView<'r>>,
     failure_kinds: Vec<Count>,
     unsupported: Vec<Unsupported<'r>>,
     scenarios: Vec<ScenarioView<'r>>,
@@ -146,6 +152,20 @@ struct RequirementView<'r> {
 struct Link<'r> {
     path: &'r str,
     anchor: Option<String>,
+}
+
+/// Failures that have something in common.
+#[derive(Serialize)]
+struct CauseView<'r> {
+    /// How many fail, and by what; nothing where the failures stand alone.
+    title: Option<String>,
+    class: String,
+    open: bool,
+    /// What they have in common, in a line.
+    say: String,
+    requirements: Vec<RequirementText<'r>>,
+    found_by: Option<String>,
+    failures: Vec<FailureView<'r>>,
 }
 
 #[derive(Serialize)]
@@ -243,6 +263,8 @@ struct Index<'r> {
     /// The position of the failing scenario with this path.
     failing: BTreeMap<&'r str, usize>,
     requirements: BTreeMap<&'r str, &'r RequirementResult>,
+    /// Where a requirement stands in the catalogue.
+    places: BTreeMap<&'r str, usize>,
     /// How many scenarios fail in the same way.
     alike: BTreeMap<&'r str, usize>,
     many: bool,
@@ -254,6 +276,7 @@ impl<'r> Index<'r> {
             anchors: BTreeMap::new(),
             failing: BTreeMap::new(),
             requirements: BTreeMap::new(),
+            places: BTreeMap::new(),
             alike: BTreeMap::new(),
             many: false,
         };
@@ -265,8 +288,9 @@ impl<'r> Index<'r> {
             }
         }
         index.many = index.anchors.len() > MANY;
-        let requirements = result.requirements.iter().flat_map(|group| &group.requirements);
-        index.requirements.extend(requirements.map(|one| (one.id.as_str(), one)));
+        let requirements = || result.requirements.iter().flat_map(|group| &group.requirements);
+        index.requirements.extend(requirements().map(|one| (one.id.as_str(), one)));
+        index.places.extend(requirements().enumerate().map(|(place, one)| (one.id.as_str(), place)));
         index
     }
 
@@ -283,14 +307,14 @@ fn is_told(scenario: &ScenarioResult) -> bool {
 
 fn view(result: &RunResult) -> View<'_> {
     let index = Index::of(result);
-    let mut told: Vec<(usize, &ScenarioResult)> =
+    let told: Vec<(usize, &ScenarioResult)> =
         result.scenarios.iter().enumerate().filter(|(_, scenario)| is_told(scenario)).collect();
-    // What nobody knew of comes first; among equals the order of the run stays.
-    told.sort_by_key(|(_, scenario)| scenario.verdict == Verdict::KnownFailure);
-    let open = told.len() <= OPEN_MAX;
-    let failed = told.iter().filter(|(_, scenario)| scenario.verdict != Verdict::KnownFailure).count();
-    let failures: Vec<FailureView<'_>> =
-        told.into_iter().map(|(position, scenario)| failure(position, scenario, &index, open)).collect();
+    let failures = told.len();
+    // What nobody knew of comes first.
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|(_, scenario)| scenario.verdict == Verdict::KnownFailure);
+    let failed = unknown.len();
+    let causes = [unknown, known].iter().flat_map(|told| cause_views(told, failures, &index)).collect();
     let implementation = &result.implementation;
     let version = implementation.version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
     View {
@@ -333,7 +357,7 @@ fn view(result: &RunResult) -> View<'_> {
         requirement_counts: requirement_counts(result),
         scenario_counts: verdict_counts(result.scenarios.iter().map(|scenario| scenario.verdict)),
         groups: result.requirements.iter().map(|of| group(of, &index)).collect(),
-        failures_title: match failures.len() {
+        failures_title: match failures {
             0 => "Failures".to_owned(),
             1 => "1 failure".to_owned(),
             count => format!("{count} failures"),
@@ -341,6 +365,7 @@ fn view(result: &RunResult) -> View<'_> {
         no_failures: "No scenario failed.",
         failure_kinds: verdict_counts(result.scenarios.iter().filter(|one| is_told(one)).map(|one| one.verdict)),
         failures,
+        causes,
         unsupported: unsupported(result),
         scenarios: result
             .scenarios
@@ -541,11 +566,91 @@ fn kind(requirement: &RequirementResult) -> String {
     [level, basis, subject, boundary].map(String::as_str).join(" · ")
 }
 
-fn failure<'r>(position: usize, scenario: &'r ScenarioResult, index: &Index<'r>, open: bool) -> FailureView<'r> {
-    let headline = headline(scenario);
+/// Failures by what they have in common. Those that have nothing in common with another stand in a group at the end, and
+/// alone where there is no other group.
+fn cause_views<'r>(told: &[(usize, &'r ScenarioResult)], failures: usize, index: &Index<'r>) -> Vec<CauseView<'r>> {
+    let scenarios: Vec<&ScenarioResult> = told.iter().map(|(_, scenario)| *scenario).collect();
+    let (shared, alone): (Vec<_>, Vec<_>) =
+        causes(&scenarios, &index.places).into_iter().partition(|cause| cause.failures.len() > 1);
+    let is_known = scenarios.iter().any(|scenario| scenario.verdict == Verdict::KnownFailure);
+    let told = |cause: &Cause<'r>| -> Vec<FailureView<'r>> {
+        let one = |number: &usize| failure(told[*number].0, told[*number].1, cause, index, failures <= OPEN_MAX);
+        cause.failures.iter().map(one).collect()
+    };
+    let mut views: Vec<CauseView<'_>> = shared
+        .iter()
+        .map(|cause| {
+            let first = scenarios[cause.failures[0]];
+            let (is_found, count) = (!first.findings.is_empty(), cause.failures.len());
+            let ids = cause.requirements.join(", ");
+            let requirements: Vec<RequirementText<'_>> =
+                cause.requirements.iter().filter_map(|id| index.requirements.get(id)).map(|one| text_of(one)).collect();
+            CauseView {
+                title: Some(match (ids.as_str(), is_known, is_found) {
+                    ("", true, _) => format!("{count} scenarios are known to fail in the same way"),
+                    ("", false, true) => format!("{count} scenarios fail in the same way"),
+                    ("", false, false) => format!("{count} scenarios end in the same way"),
+                    (ids, true, _) => format!("{count} scenarios are known to fail by {ids}"),
+                    (ids, false, true) => format!("{count} scenarios fail by {ids}"),
+                    (ids, false, false) => format!("{count} scenarios show nothing of {ids}"),
+                }),
+                class: Mark::named(first.verdict.name()).class,
+                open: failures <= CAUSES_OPEN_MAX,
+                say: match (requirements.first(), first.findings.iter().find(|one| cause.shows_in(one))) {
+                    (Some(one), _) => one.text.to_owned(),
+                    (None, Some(shown)) => headline_of(shown),
+                    (None, None) => headline(first),
+                },
+                requirements,
+                found_by: (!cause.checks.is_empty())
+                    .then(|| cause.checks.iter().copied().collect::<Vec<_>>().join(", ")),
+                failures: told(cause),
+            }
+        })
+        .collect();
+    let alone: Vec<FailureView<'_>> = alone.iter().flat_map(told).collect();
+    if let Some(first) = alone.first() {
+        let title = (!views.is_empty()).then(|| match (alone.len(), is_known) {
+            (1, false) => "1 scenario fails in a way of its own".to_owned(),
+            (1, true) => "1 scenario is known to fail in a way of its own".to_owned(),
+            (count, false) => format!("{count} scenarios fail, each in a way of its own"),
+            (count, true) => format!("{count} scenarios are known to fail, each in a way of its own"),
+        });
+        views.push(CauseView {
+            title,
+            class: first.mark.class.clone(),
+            open: failures <= CAUSES_OPEN_MAX,
+            say: String::new(),
+            requirements: Vec::new(),
+            found_by: None,
+            failures: alone,
+        });
+    }
+    views
+}
+
+/// A failure in full; what shows the cause comes first in it.
+fn failure<'r>(
+    position: usize,
+    scenario: &'r ScenarioResult,
+    cause: &Cause<'_>,
+    index: &Index<'r>,
+    open: bool,
+) -> FailureView<'r> {
+    let mut found: Vec<&FindingResult> = scenario.findings.iter().collect();
+    found.sort_by_key(|one| !cause.shows_in(one));
+    let headline = found.first().map_or_else(|| headline(scenario), |first| headline_of(first));
     let ladders_max = if index.many { 1 } else { usize::MAX };
-    let findings: Vec<FindingView<'_>> =
-        scenario.findings.iter().take(FINDINGS_MAX).map(|one| finding(one, scenario, index, ladders_max)).collect();
+    let mut drawn = BTreeSet::new();
+    let findings: Vec<FindingView<'_>> = found
+        .into_iter()
+        .take(FINDINGS_MAX)
+        .map(|one| {
+            // A diagram that a finding before it has shown is not shown again.
+            let ladder = one.ladder.filter(|ladder| drawn.len() < ladders_max && drawn.insert(*ladder));
+            finding(one, scenario, index, ladder)
+        })
+        .collect();
     let others = scenario.fingerprint.as_deref().and_then(|of| index.alike.get(of)).map_or(0, |all| all - 1);
     let ids: Vec<&str> = scenario.findings.iter().flat_map(|one| &one.requirements).map(String::as_str).collect();
     let words = [
@@ -595,14 +700,8 @@ fn finding<'r>(
     finding: &'r FindingResult,
     scenario: &'r ScenarioResult,
     index: &Index<'r>,
-    ladders_max: usize,
+    ladder: Option<usize>,
 ) -> FindingView<'r> {
-    // A diagram that the finding before it has shown is not shown again.
-    let first_with = |ladder: usize| {
-        let first = scenario.findings.iter().find(|one| one.ladder == Some(ladder));
-        first.is_some_and(|first| std::ptr::eq(first, finding))
-    };
-    let ladder = finding.ladder.filter(|ladder| *ladder < ladders_max && first_with(*ladder));
     FindingView {
         message: &finding.message,
         check: &finding.check,
@@ -621,10 +720,14 @@ fn finding<'r>(
             .requirements
             .iter()
             .filter_map(|id| index.requirements.get(id.as_str()))
-            .map(|one| RequirementText { id: &one.id, kind: kind(one), text: &one.text })
+            .map(|one| text_of(one))
             .collect(),
         ladder: ladder.and_then(|ladder| scenario.ladders.get(ladder)).map(svg),
     }
+}
+
+fn text_of(requirement: &RequirementResult) -> RequirementText<'_> {
+    RequirementText { id: &requirement.id, kind: kind(requirement), text: &requirement.text }
 }
 
 const fn line(class: &'static str, text: String) -> Line {

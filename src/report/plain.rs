@@ -31,6 +31,15 @@ pub fn headline(scenario: &ScenarioResult) -> String {
             _ => String::new(),
         },
     };
+    in_a_line(&text)
+}
+
+/// In one line, what was found and which requirements it breaks.
+pub(super) fn headline_of(finding: &FindingResult) -> String {
+    in_a_line(&titled(finding))
+}
+
+fn in_a_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

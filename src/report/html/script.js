@@ -32,6 +32,7 @@
   // Each section with tools filters its items by the words and the verdict.
   for (const section of all("section[data-filter]")) {
     const items = all("[data-verdict]", section).filter((item) => !item.closest(".tools"));
+    const causes = all("details.cause", section);
     const search = section.querySelector("input[type=search]");
     const told = section.querySelector("[role=status]");
     let verdict = "";
@@ -42,6 +43,11 @@
         const text = (item.dataset.words || item.textContent).toLowerCase();
         item.hidden = (verdict && item.dataset.verdict !== verdict) || !words.every((word) => text.includes(word));
         if (!item.hidden) shown += 1;
+      }
+      // What is looked for is shown, wherever it is folded away.
+      for (const cause of causes) {
+        cause.hidden = !cause.querySelector("[data-verdict]:not([hidden])");
+        if (verdict || words.length) cause.open = true;
       }
       told.textContent = shown === items.length ? "" : `${shown} of ${items.length}`;
     };

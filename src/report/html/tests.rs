@@ -148,6 +148,41 @@ fn how_a_scenario_was_played_and_what_its_contract_cannot_show_is_told() {
 }
 
 #[test]
+fn failures_are_grouped_by_the_requirements_that_they_break() {
+    let by = |name: &str, ids: &[&str]| {
+        let mut scenario = sample::failed(name, Verdict::Fail);
+        scenario.findings[0].requirements = ids.iter().map(|id| (*id).to_owned()).collect();
+        scenario
+    };
+    let known = |name: &str| ScenarioResult { verdict: Verdict::KnownFailure, ..by(name, &["CAN-5"]) };
+    let result = sample::of(vec![
+        by("f/1", &["CAN-5", "EVT-6"]),
+        by("f/2", &["LST-3"]),
+        known("f/3"),
+        by("f/4", &["CAN-5", "EVT-6", "ORD-1"]),
+        known("f/5"),
+    ]);
+    let page = page(&result);
+    let at = |words: &str| page.find(words).unwrap_or_else(|| panic!("no `{words}`"));
+    let order = [
+        "<b>2 scenarios fail by CAN-5, EVT-6</b>",
+        "id=\"scenario-1\"",
+        "id=\"scenario-4\"",
+        "<b>1 scenario fails in a way of its own</b>",
+        "id=\"scenario-2\"",
+        "<b>2 scenarios are known to fail by CAN-5</b>",
+        "id=\"scenario-3\"",
+    ];
+    assert!(order.map(at).is_sorted(), "{order:?}");
+}
+
+#[test]
+fn failures_that_have_nothing_in_common_stand_without_groups() {
+    let page = page(&sample::of(vec![sample::failed("f/1", Verdict::Fail)]));
+    assert!(page.contains("1 failure") && !page.contains("<details class=\"cause"));
+}
+
+#[test]
 fn many_failures_have_one_diagram_each_and_none_is_open() {
     let result =
         sample::of((0..MANY + 1).map(|number| sample::failed(&format!("f/{number}"), Verdict::Fail)).collect());
