@@ -281,6 +281,8 @@ pub struct Outcome {
     pub played: Vec<Played>,
     /// How it was played in real time, if it was and that is known.
     pub real_time: Option<RealTime>,
+    /// Whether what was waited for did not come in time: that may be the doing of the machine.
+    pub is_out_of_time: bool,
     /// How much happened: over all seeds, or under the one that did not end well.
     pub extent: Extent,
     /// FNV-1a of the whole trace; none when there was no run.
@@ -379,6 +381,7 @@ impl Outcome {
             known: None,
             played: Vec::new(),
             real_time: None,
+            is_out_of_time: false,
             extent: Extent::default(),
             trace_hash: None,
             wall: std::time::Duration::ZERO,

@@ -178,6 +178,33 @@ pub enum Occurrence {
     },
 }
 
+impl Occurrence {
+    /// The device that is part of it, if one is.
+    #[must_use]
+    pub const fn device(&self) -> Option<DeviceIndex> {
+        match self {
+            Self::Called { device, .. }
+            | Self::Returned { device, .. }
+            | Self::Heard { device, .. }
+            | Self::Handled { device, .. }
+            | Self::Connected { device, .. }
+            | Self::DeviceLost { device, .. }
+            | Self::ServerLost { device, .. }
+            | Self::ServerClosed { device, .. }
+            | Self::DeviceSent { device, .. }
+            | Self::ServerReceived { device, .. }
+            | Self::ServerSent { device, .. }
+            | Self::DeviceReceived { device, .. }
+            | Self::DeviceChanged { device, .. } => Some(*device),
+            Self::Stage(_)
+            | Self::StepBegan { .. }
+            | Self::PushHinted(_)
+            | Self::ServerCrashed
+            | Self::ServerStarted { .. } => None,
+        }
+    }
+}
+
 /// The parts of a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

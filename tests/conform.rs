@@ -135,6 +135,10 @@ fn an_answer_that_is_not_the_same_twice_is_told() {
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains("not deterministic: two runs with the same seed part at moment"), "{text}");
+        let (_, told) = text.split_once("not deterministic").unwrap();
+        let told = told.split_once("-->").unwrap().0;
+        assert!(told.contains("result.roomInfo.roomName") && told.contains("the second: \""), "{told}");
+        assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
     }
 }
 
@@ -263,6 +267,22 @@ fn known_failures_are_run_all_the_same_and_go_stale_loudly() {
     assert!(String::from_utf8_lossy(&mended.stderr).contains("does not fail with"), "{mended:?}");
     conform(&reference("core"), &[&["--fix"], &known[..]].concat());
     assert_eq!(conform(&reference("core"), &known).status.code(), Some(0));
+}
+
+#[test]
+fn what_did_not_answer_in_time_is_not_put_on_the_list() {
+    let list = folder("known-luck").join("known.yaml");
+    let _ = std::fs::remove_file(&list);
+    let arguments = ["--jobs", "1", "--patience", "1", "--fix", "--known-failures", list.to_str().unwrap()];
+    let scenario = "scenarios/invite/accepted-user-is-spared-for-the-entry-grace.yaml";
+    let output = conform(&format!("{HELLO}; read l; sleep 60"), &[&arguments[..], &[scenario]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("not put on the list: {scenario} did not answer in time")), "{said}");
+    assert!(std::fs::read_to_string(&list).unwrap().contains("failures: []"));
+    // What ended on its own account is put there.
+    let output = conform(&format!("{HELLO}; read l; exit 4"), &[&arguments[..], &[scenario]].concat());
+    assert!(std::fs::read_to_string(&list).unwrap().contains("crash: it ended"), "{output:?}");
 }
 
 #[test]

@@ -139,6 +139,10 @@ pub(super) fn conform(arguments: &Conform, output: &mut Output) -> Ending {
     }
     if let (true, Some(known)) = (arguments.fix, &known) {
         known.fix()?;
+        for (scenario, why) in known.left_out() {
+            let mend = "where that is known, list it under `flaky`";
+            output.note(&format!("not put on the list: {scenario} {why}; {mend}"));
+        }
     }
     if let Err(fault) = closed {
         return Err(Failure::Broken(format!("at the end of all runs: {fault}")));

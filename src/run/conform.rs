@@ -4,9 +4,12 @@
 //! left out visibly; it is run twice, and what differs is told before anything else is blamed on it. Nothing that it does
 //! is an error of ours: a broken conversation, a setup that it refuses, and talk without end are findings.
 
+mod parting;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use self::parting::parting;
 use super::capability::Capability;
 use super::profile::Profile;
 use super::{Outcome, Problem, Recipe, SnapshotMode, Target, Verdict, guard, run, run_as};
@@ -17,8 +20,7 @@ use crate::protocol::bounds::BoundValue;
 use crate::protocol::requirements;
 use crate::scenario::Scenario;
 use crate::seed::Seed;
-use crate::trace::words::redact;
-use crate::trace::{Moment, Trace};
+use crate::world::WorldError;
 use crate::world::cast::Foreign;
 
 /// After so many moments a run with an implementation of somebody else is called endless: the longest scenario of the
@@ -187,8 +189,7 @@ pub(super) fn tell_what_may_lack(outcome: &mut Outcome, plan: &Plan) {
 /// Two runs with one seed that are not the same tell so before anything else.
 pub(super) fn not_deterministic(outcome: &mut Outcome, second: &Outcome) {
     if outcome.trace_hash != second.trace_hash {
-        let message = parting(outcome.trace.as_deref(), second.trace.as_deref());
-        outcome.findings.insert(0, finding(DETERMINISM, message, &[], Place::default()));
+        outcome.findings.insert(0, parting(outcome.trace.as_deref(), second.trace.as_deref()));
         outcome.verdict = Verdict::Fail;
     }
 }
@@ -239,8 +240,19 @@ pub(super) fn broke(outcome: Outcome, fault: &Fault) -> Outcome {
         findings_left_out: 0,
         empty_claims: Vec::new(),
         problem: None,
+        is_out_of_time: fault.kind == FaultKind::Hang,
         ..outcome
     }
+}
+
+/// What a run comes to that did not take its course in real time.
+pub(super) fn off_course(outcome: Outcome, error: &WorldError) -> Outcome {
+    let (place, is_out_of_time) = match error {
+        WorldError::Setup { place, .. } => (*place, false),
+        _ => (Place::default(), matches!(error, WorldError::Unfinished { .. })),
+    };
+    let findings = vec![finding(COURSE, error.to_string(), &[], place)];
+    Outcome { verdict: Verdict::Fail, findings, problem: None, is_out_of_time, ..outcome }
 }
 
 pub(super) fn finding(check: &'static str, message: String, broken: &[&str], place: Place) -> Finding {
@@ -253,27 +265,4 @@ pub(super) fn finding(check: &'static str, message: String, broken: &[&str], pla
         devices: Vec::new(),
         difference: None,
     }
-}
-
-/// Where two runs that should be the same part.
-fn parting(first: Option<&Trace>, second: Option<&Trace>) -> String {
-    let told = |moment: Option<&Moment>| match moment {
-        Some(moment) => {
-            let mut value = serde_json::to_value(moment).expect("moments have string keys");
-            redact(&mut value);
-            value.to_string()
-        }
-        None => "nothing more".to_owned(),
-    };
-    let (first, second) = match (first, second) {
-        (Some(first), Some(second)) => (&first.moments, &second.moments),
-        _ => return "not deterministic: of two runs with the same seed one came to nothing".to_owned(),
-    };
-    let at = first.iter().zip(second).position(|(one, other)| told(Some(one)) != told(Some(other)));
-    let at = at.unwrap_or(first.len().min(second.len()));
-    format!(
-        "not deterministic: two runs with the same seed part at moment {at}\n  the first: {}\n  the second: {}",
-        told(first.get(at)),
-        told(second.get(at))
-    )
 }

@@ -3,7 +3,7 @@
 //! It is seen from the devices' ends of the wire, and judged by what a server owes. As in every real time, what fails is run
 //! again, and nothing becomes green by that.
 
-use super::conform::{COURSE, finding, set_apart};
+use super::conform::{off_course, set_apart};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::profile::Profile;
@@ -136,9 +136,7 @@ impl Elsewhere {
             }
             // What the reference does right and this does not is its own failure.
             Err(error @ (WorldError::Setup { .. } | WorldError::Unfinished { .. })) => {
-                let place = if let WorldError::Setup { place, .. } = &error { *place } else { Place::default() };
-                let found = finding(COURSE, error.to_string(), &[], place);
-                Outcome { findings: vec![found], problem: None, ..without_a_run(Verdict::Fail, String::new(), place) }
+                off_course(without_a_run(Verdict::Fail, String::new(), Place::default()), &error)
             }
             Err(error) => without_a_run(Verdict::HarnessError, error.to_string(), Place::default()),
         }

@@ -3,7 +3,7 @@
 //! They are run all the same. A failure is known by the scenario's name and its fingerprint, so that another failure of the
 //! same scenario is told; one that is gone is an *unexpected pass*, and an entry that nothing bears out any more is stale: both
 //! end the run with exit code 1, so that the file never says more than is true. What fails now and then is listed apart, and
-//! counted.
+//! counted; whether something does so only its author can say, so nothing that may be luck is ever listed by itself.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Outcome, Verdict, fingerprint};
+use super::{Outcome, RealTime, Verdict, fingerprint};
 use crate::file::{self, FileError};
 
 /// The list, and what has borne it out so far.
@@ -22,8 +22,18 @@ pub struct KnownFailures {
     flaky: Vec<Flaky>,
     /// The names of the scenarios that were run.
     run: BTreeSet<String>,
-    /// What failed: scenario, fingerprint, and the first words of what was found.
-    failed: Vec<(String, String, String)>,
+    failed: Vec<Failed>,
+}
+
+/// What failed.
+#[derive(Debug)]
+struct Failed {
+    scenario: String,
+    fingerprint: String,
+    /// The first words of what was found.
+    words: String,
+    /// Why it may be gone in the next run.
+    luck: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -121,7 +131,8 @@ impl KnownFailures {
         }
         let Some(print) = fingerprint::of(outcome) else { return };
         let words = outcome.findings.first().map_or_else(String::new, |finding| first_line(&finding.message));
-        self.failed.push((name.clone(), print.clone(), words));
+        let (scenario, luck) = (name.clone(), luck(outcome));
+        self.failed.push(Failed { scenario, fingerprint: print.clone(), words, luck });
         let known =
             self.failures.iter_mut().find(|known| known.fingerprint == print && is_named(&known.scenario, &name));
         if let Some(known) = known {
@@ -154,7 +165,20 @@ impl KnownFailures {
         run.map(|flaky| (flaky.scenario.as_str(), flaky.seen.0, flaky.seen.1))
     }
 
-    /// Writes the list anew: what failed, with the reasons that are known, and what was not run as it was.
+    /// What failed, is not on the list, and is not put on it by [`Self::fix`]: the scenario, and why.
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
+        let unlisted = self.failed.iter().filter(|one| !self.lists(one));
+        unlisted.filter_map(|one| Some((one.scenario.as_str(), one.luck.as_deref()?)))
+    }
+
+    fn lists(&self, failed: &Failed) -> bool {
+        let is_it =
+            |known: &Failure| known.fingerprint == failed.fingerprint && is_named(&known.scenario, &failed.scenario);
+        self.failures.iter().any(|known| known.is_seen && is_it(known))
+    }
+
+    /// Writes the list anew: what failed, with the reasons that are known, and what was not run as it was. What may be luck
+    /// is left out.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -174,15 +198,11 @@ impl KnownFailures {
                 count += 1;
             }
         }
-        let is_listed = |name: &str, print: &str| {
-            self.failures
-                .iter()
-                .any(|known| known.is_seen && known.fingerprint == print && is_named(&known.scenario, name))
-        };
         let mut written = BTreeSet::new();
-        for (name, print, words) in &self.failed {
-            if !is_listed(name, print) && written.insert((name, print)) {
-                write(name, print, &format!("to be looked into: {words}"));
+        for failed in self.failed.iter().filter(|one| one.luck.is_none() && !self.lists(one)) {
+            let Failed { scenario, fingerprint, words, .. } = failed;
+            if written.insert((scenario, fingerprint)) {
+                write(scenario, fingerprint, &format!("to be looked into: {words}"));
                 count += 1;
             }
         }
@@ -204,9 +224,23 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a string can be written")
 }
 
+/// Why a failure may be gone in the next run, in words that follow the scenario's name.
+fn luck(outcome: &Outcome) -> Option<String> {
+    match outcome.real_time {
+        Some(RealTime { runs, failed, .. }) if failed < runs => Some(format!("failed in {failed} of {runs} runs")),
+        _ if outcome.is_out_of_time => Some("did not answer in time, which may be this machine's doing".to_owned()),
+        _ => None,
+    }
+}
+
+/// The first line, or as many whole words of it as are bearable.
 fn first_line(text: &str) -> String {
     const CHARS_MAX: usize = 120;
-    text.lines().next().unwrap_or_default().chars().take(CHARS_MAX).collect()
+    let line = text.lines().next().unwrap_or_default();
+    let Some((end, _)) = line.char_indices().nth(CHARS_MAX) else { return line.to_owned() };
+    // Text without spaces is cut where it must be.
+    let end = line[..end].rfind(char::is_whitespace).unwrap_or(end);
+    format!("{} …", line[..end].trim_end())
 }
 
 /// Whether a pattern names this file: the whole path, or what stands behind one of its `/`, so that it does not matter from
@@ -236,7 +270,16 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_named, matches};
+    use super::{first_line, is_named, matches};
+
+    #[test]
+    fn a_reason_ends_with_a_word() {
+        assert_eq!(first_line("short\nand more"), "short");
+        let words = "word ".repeat(40);
+        assert_eq!(first_line(&words), format!("{}…", "word ".repeat(24)));
+        assert_eq!(first_line(&"ä".repeat(200)), format!("{} …", "ä".repeat(120)));
+        assert_eq!(first_line(&"a".repeat(120)), "a".repeat(120));
+    }
 
     #[test]
     fn patterns() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use self::accounts::{AccountError, Accounts, Listed, Token};
 
-use super::conform::{COURSE, applies, broke, finding, name_after, set_apart, tell_what_may_lack};
+use super::conform::{applies, broke, name_after, off_course, set_apart, tell_what_may_lack};
 use super::profile::Profile;
 use super::{Outcome, Problem, RealTime, Recipe, Target, Verdict, guard, judge_run};
 use crate::implementation::system::{Capability, Names, Said, SystemHello};
@@ -218,9 +218,7 @@ impl SystemSubject {
             }
             // What the reference does right and this does not is its own failure.
             Err(SystemError::World(error @ (WorldError::Setup { .. } | WorldError::Unfinished { .. }))) => {
-                let place = if let WorldError::Setup { place, .. } = &error { *place } else { Place::default() };
-                let found = finding(COURSE, error.to_string(), &[], place);
-                Outcome { findings: vec![found], problem: None, ..without_a_run(Verdict::Fail, String::new(), place) }
+                off_course(without_a_run(Verdict::Fail, String::new(), Place::default()), &error)
             }
             Err(SystemError::World(error)) => without_a_run(Verdict::HarnessError, error.to_string(), Place::default()),
         }

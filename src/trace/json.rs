@@ -161,26 +161,12 @@ fn restore(call: &mut Arc<Call>) {
 
 /// Whoever reads a trace relies on positions in the plan.
 fn check_moment(moment: &Moment, plan: &Plan) -> Result<(), String> {
-    let (device, step) = match &moment.what {
-        Occurrence::StepBegan { step } => (None, Some(*step)),
-        Occurrence::Called { device, step, .. } | Occurrence::DeviceSent { device, step, .. } => (Some(*device), *step),
-        Occurrence::Returned { device, .. }
-        | Occurrence::Heard { device, .. }
-        | Occurrence::Handled { device, .. }
-        | Occurrence::Connected { device, .. }
-        | Occurrence::DeviceLost { device, .. }
-        | Occurrence::ServerLost { device, .. }
-        | Occurrence::ServerClosed { device, .. }
-        | Occurrence::ServerReceived { device, .. }
-        | Occurrence::ServerSent { device, .. }
-        | Occurrence::DeviceReceived { device, .. }
-        | Occurrence::DeviceChanged { device, .. } => (Some(*device), None),
-        Occurrence::Stage(_)
-        | Occurrence::PushHinted(_)
-        | Occurrence::ServerCrashed
-        | Occurrence::ServerStarted { .. } => (None, None),
+    let step = match &moment.what {
+        Occurrence::StepBegan { step } => Some(*step),
+        Occurrence::Called { step, .. } | Occurrence::DeviceSent { step, .. } => *step,
+        _ => None,
     };
-    check_devices(device.as_slice(), plan)?;
+    check_devices(moment.what.device().as_slice(), plan)?;
     check_step(step, plan)
 }
 
