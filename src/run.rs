@@ -19,6 +19,7 @@ pub mod ledger;
 #[cfg(feature = "net")]
 pub mod libraries;
 pub mod profile;
+mod readings;
 pub mod shard;
 pub mod sweep;
 #[cfg(feature = "net")]
@@ -29,6 +30,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::readings::Read;
 use self::shard::Shard;
 use crate::check::marks::{self, EmptyClaim};
 use crate::check::variants::Variants;
@@ -528,12 +530,8 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
     let mut outcome = Outcome { world: recipe.world, ..Outcome::planned(target, plan) };
     outcome.extent = Extent::of(&trace);
     outcome.trace_hash = Some(json::hash(&trace));
-    let mut judgement = check::judge(&trace);
-    let is_strict = judgement.is_clean();
-    if !is_strict && recipe.variants != Variants::default() {
-        outcome.permitted = permitted(&judgement, recipe.variants);
-        judgement = check::judge_by(&trace, recipe.variants);
-    }
+    let Read { judgement, needed, is_strict } = readings::judge(&trace, recipe.variants);
+    outcome.permitted = needed.declared().into_iter().map(|(id, name, _)| (id, name)).collect();
     outcome.findings = judgement.findings;
     outcome.findings.extend(told_apart);
     outcome.findings_left_out = judgement.left_out;
@@ -564,22 +562,14 @@ fn judge_run(target: &Target, trace: Trace, recipe: &Recipe, told_apart: Vec<Fin
     } else if !is_strict {
         outcome.verdict = Verdict::NonStrict;
     }
-    if outcome.verdict != Verdict::NonStrict {
+    // Of what fails by waived requirements alone a profile makes something that passes.
+    if !matches!(outcome.verdict, Verdict::NonStrict | Verdict::Fail) {
         outcome.permitted.clear();
     }
     if recipe.keep_traces || !outcome.verdict.is_well() {
         outcome.trace = Some(Arc::new(trace));
     }
     Ok(outcome)
-}
-
-/// The variants that what was found strictly is about: those that it names, or any of them if it names none.
-fn permitted(strictly: &check::Judgement, variants: Variants) -> Vec<(&'static str, &'static str)> {
-    let declared: Vec<(&str, &str)> = variants.declared().into_iter().map(|(id, name, _)| (id, name)).collect();
-    let kept = strictly.findings.iter().flat_map(|finding| &finding.requirements);
-    let named: BTreeSet<&str> = kept.chain(strictly.left_out_of.iter().flatten()).map(|id| &*id.0).collect();
-    let of_them: Vec<(&str, &str)> = declared.iter().copied().filter(|(id, _)| named.contains(id)).collect();
-    if of_them.is_empty() { declared } else { of_them }
 }
 
 /// A run that a check calls wrong is never recorded or proposed: a snapshot says what somebody found to be right.

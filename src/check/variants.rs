@@ -152,6 +152,15 @@ axes! {
 }
 
 impl Variants {
+    /// The same, with a requirement read as it states.
+    #[must_use]
+    pub fn without(mut self, requirement: &str) -> Self {
+        let own = AXES.iter().find(|axis| axis.requirement == requirement).map(|axis| axis.readings[0].0);
+        // What has one reading alone is read so.
+        let _ = own.map(|name| self.declare(requirement, name));
+        self
+    }
+
     /// Whether a requirement is read otherwise than it states.
     #[must_use]
     pub fn has(&self, requirement: &str) -> bool {
@@ -193,6 +202,8 @@ mod tests {
                 let wanted = if index == 0 { vec![] } else { vec![(axis.requirement, *name, *words)] };
                 assert_eq!(declared, wanted);
                 assert_eq!(variants.has(axis.requirement), index > 0);
+                assert_eq!(variants.without(axis.requirement), Variants::default());
+                assert_eq!(variants.without("CAN-5"), variants);
             }
         }
         let mut variants = Variants::default();

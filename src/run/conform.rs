@@ -238,6 +238,7 @@ pub(super) fn broke(outcome: Outcome, fault: &Fault) -> Outcome {
         verdict: Verdict::ImplementationBroke,
         findings: vec![found],
         findings_left_out: 0,
+        permitted: Vec::new(),
         empty_claims: Vec::new(),
         problem: None,
         is_out_of_time: fault.kind == FaultKind::Hang,

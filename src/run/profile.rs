@@ -236,6 +236,14 @@ impl Profile {
     /// that is asked, it is not asked either. And where whatever else was found says what it breaks, and all of that is
     /// waived, a line that says nothing is taken for a consequence of it.
     pub fn apply(&self, outcome: &mut Outcome) {
+        self.drop_waived(outcome);
+        // What fails is no matter of readings.
+        if outcome.verdict == Verdict::Fail {
+            outcome.permitted.clear();
+        }
+    }
+
+    fn drop_waived(&self, outcome: &mut Outcome) {
         let found_nothing = outcome.findings.is_empty() && outcome.findings_left_out == 0;
         if outcome.verdict != Verdict::Fail || found_nothing || self.waived.is_empty() {
             return;
