@@ -45,7 +45,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use self::follow::{Followed, Judged, Scene, Watcher};
-use self::history::History;
+use self::history::{History, SessionNo, Story};
 use self::variants::Variants;
 
 use crate::plan::{DeviceIndex, Place, RequirementId};
@@ -153,13 +153,21 @@ pub const CHECKS: &[AlwaysCheck] = &[
     applications::CHECK,
 ];
 
-/// One always-check at work: it is shown every commit of every room instance in order, then the whole run.
+/// One always-check at work: it is shown every commit of every room instance in order, then, of the run that is over, every
+/// session, every device, and the whole.
+///
+/// What one session or one device had is small and is looked at by all checks before the next, so that a large trace is
+/// gone through once and not once for each check.
 trait Check {
     /// A commit, with the state before it.
     fn commit(&mut self, _scene: &Scene<'_, '_>) {}
     /// A request that changed nothing, with the state by which it was judged.
     fn judged(&mut self, _judged: &Judged<'_, '_>) {}
-    /// The whole run, when it is over.
+    /// What the server sent to one session.
+    fn session(&mut self, _history: &History<'_>, _followed: &Followed<'_>, _session: SessionNo) {}
+    /// What happened at one device's own boundary.
+    fn device<'t>(&mut self, _history: &History<'t>, _story: &Story<'_, 't>, _findings: &mut Findings) {}
+    /// The whole run.
     fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings;
 }
 
@@ -191,10 +199,7 @@ pub fn judge_by(trace: &Trace, variants: Variants) -> Judgement {
 
     let history = History::of(trace, variants);
     let mut panel = Panel(CHECKS.iter().map(|check| (check.begin)()).collect());
-    let followed = follow::follow(&history, &mut panel);
-    for check in &mut panel.0 {
-        judgement.take(check.finish(&history, &followed));
-    }
+    judgement.take_all(&history, &mut panel);
     judgement
 }
 
@@ -205,10 +210,7 @@ pub fn judge_beginning(trace: &Trace, variants: Variants) -> Judgement {
     let mut judgement = Judgement::default();
     let history = History::of(trace, variants);
     let mut panel = Panel(vec![(revisions::CHECK.begin)()]);
-    let followed = follow::follow(&history, &mut panel);
-    for check in &mut panel.0 {
-        judgement.take(check.finish(&history, &followed));
-    }
+    judgement.take_all(&history, &mut panel);
     judgement
 }
 
@@ -243,6 +245,24 @@ impl Judgement {
         self.findings.is_empty()
     }
 
+    /// Shows a run to a panel of checks, and takes what they find.
+    fn take_all(&mut self, history: &History<'_>, panel: &mut Panel) {
+        let followed = follow::follow(history, panel);
+        for session in history.session_numbers() {
+            panel.0.iter_mut().for_each(|check| check.session(history, &followed, session));
+        }
+        let mut at_devices: Vec<Findings> = panel.0.iter().map(|_| Findings::default()).collect();
+        for story in history.stories() {
+            let checks = panel.0.iter_mut().zip(&mut at_devices);
+            checks.for_each(|(check, findings)| check.device(history, &story, findings));
+        }
+        for (check, at_devices) in panel.0.iter_mut().zip(at_devices) {
+            let mut findings = check.finish(history, &followed);
+            findings.follow_with(at_devices);
+            self.take(findings);
+        }
+    }
+
     fn take(&mut self, findings: Findings) {
         self.left_out += findings.left_out;
         self.left_out_of.extend(findings.left_out_of);
@@ -271,5 +291,14 @@ impl Findings {
             self.left_out += 1;
             self.left_out_of.insert(finding.requirements);
         }
+    }
+
+    /// Adds what was found device by device, in the order of time.
+    fn follow_with(&mut self, mut others: Self) {
+        others.kept.sort_by_key(|finding| finding.moment);
+        others.kept.into_iter().for_each(|finding| self.add(|| finding));
+        self.left_out += others.left_out;
+        self.left_out_of.append(&mut others.left_out_of);
+        self.undecided.append(&mut others.undecided);
     }
 }

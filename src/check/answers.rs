@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::follow::Followed;
-use super::history::{History, Map};
+use super::history::{History, Map, Story};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
-use crate::plan::{DeviceIndex, DeviceKind};
+use crate::plan::DeviceKind;
 use crate::protocol::call::{AttemptRef, Call, CallNo, Reply};
 use crate::protocol::event::{Event, StampedEvent};
 use crate::protocol::message::{ClientMessage, Content, Request, RoomPoint, ServerMessage};
@@ -25,17 +25,13 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
 struct Answers;
 
 impl Check for Answers {
-    fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
-        let mut findings = Findings::default();
-        let plan = history.plan();
-        let mut libraries: Vec<Library<'_>> = plan.devices.iter().map(|_| Library::default()).collect();
-        for (index, moment) in history.at_devices() {
-            let Some(device) = device_of(&moment.what) else { continue };
-            let planned = plan.device(device);
-            if planned.kind != DeviceKind::Sdk {
-                continue;
-            }
-            let library = &mut libraries[device.index()];
+    fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+        let planned = history.plan().device(story.device);
+        if planned.kind != DeviceKind::Sdk {
+            return;
+        }
+        let mut library = Library::default();
+        for (index, moment) in story.moments() {
             match &moment.what {
                 Occurrence::Called { call, content, .. } => library.called(*call, content),
                 Occurrence::Returned { call, result, .. } => {
@@ -58,30 +54,21 @@ impl Check for Answers {
                     ServerMessage::Response(response) => library.read_at = response.at,
                     _ => {}
                 },
-                Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => *library = Library::default(),
+                Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => library = Library::default(),
                 Occurrence::DeviceSent { message: ClientMessage::Request(request), .. } => {
                     let Some(wrong) = library.sends(request, planned.auto_busy) else { continue };
                     findings.add(|| {
                         let message = format!("{} sends {} at {}, {}", planned.name, wrong.what, moment.at, wrong.why);
-                        Finding::of(&CHECK, wrong.requirements, message).seen_at(index).on(device)
+                        Finding::of(&CHECK, wrong.requirements, message).seen_at(index).on(story.device)
                     });
                 }
                 _ => {}
             }
         }
-        findings
     }
-}
 
-fn device_of(what: &Occurrence) -> Option<DeviceIndex> {
-    match what {
-        Occurrence::Called { device, .. }
-        | Occurrence::Returned { device, .. }
-        | Occurrence::Heard { device, .. }
-        | Occurrence::DeviceReceived { device, .. }
-        | Occurrence::DeviceSent { device, .. }
-        | Occurrence::DeviceChanged { device, .. } => Some(*device),
-        _ => None,
+    fn finish(&mut self, _: &History<'_>, _: &Followed<'_>) -> Findings {
+        Findings::default()
     }
 }
 

@@ -97,7 +97,16 @@ pub(super) struct Judged<'s, 't> {
 /// What following leaves: everything that is known of the attempts and the last state of each instance.
 pub(super) struct Followed<'t> {
     pub(super) attempts: Vec<Attempt<'t>>,
+    /// In the order of their instances.
     pub(super) rooms: Vec<Room<'t>>,
+}
+
+impl<'t> Followed<'t> {
+    /// The last state of an instance.
+    pub(super) fn room(&self, instance: InstanceId) -> Option<&Room<'t>> {
+        let place = self.rooms.binary_search_by_key(&instance, |room| room.instance).ok()?;
+        Some(&self.rooms[place])
+    }
 }
 
 /// Goes through all commits of all instances.

@@ -11,6 +11,7 @@
 //! devices: see [`History::slack`] and [`History::noticing`].
 
 mod reader;
+mod stories;
 
 use std::sync::Arc;
 
@@ -18,16 +19,18 @@ use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
+use self::stories::Stories;
+pub(super) use self::stories::Story;
 use super::final_lists::{self, Traversal};
 use super::variants::Variants;
 use crate::plan::{DeviceIndex, Plan};
 use crate::protocol::call::Call;
 use crate::protocol::event::{PushHint, StampedEvent};
-use crate::protocol::message::{ConnectionNo, Content, Request, Response};
-use crate::protocol::vocabulary::{EventName, InstanceId, Revision, RoomId, UserId};
+use crate::protocol::message::{ConnectionNo, Content, Request, Response, RoomPoint};
+use crate::protocol::vocabulary::{AttemptNo, EventName, InstanceId, Revision, RoomId, UserId};
 use crate::time::{Duration, Instant};
+use crate::trace::Trace;
 use crate::trace::outside::Vantage;
-use crate::trace::{Moment, Trace};
 
 pub(super) type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
 
@@ -43,10 +46,6 @@ pub(super) struct UserNo(u32);
 pub(super) struct SessionNo(u32);
 
 impl SessionNo {
-    pub(super) const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -193,8 +192,12 @@ pub(super) struct Delivery<'t> {
     pub(super) event: &'t Arc<StampedEvent>,
     /// Its name, which is asked for more often than anything else of it.
     pub(super) name: EventName,
+    /// Where its stamp says that it stands.
+    pub(super) point: Option<RoomPoint>,
     /// Who its stamp is about.
     pub(super) invitee: Option<UserNo>,
+    /// Which ring of the invitee that is.
+    pub(super) attempt: Option<AttemptNo>,
 }
 
 /// Something about the numbers of a session's events that must not be.
@@ -255,11 +258,12 @@ pub(super) struct History<'t> {
     sessions_of: Vec<Vec<SessionNo>>,
     pub(super) asks: Vec<Ask<'t>>,
     pub(super) deliveries: Vec<Delivery<'t>>,
-    /// See [`History::at_devices`].
-    at_devices: Vec<usize>,
+    stories: Stories,
     /// What the server gave the push service, with the moments.
     pub(super) push_hints: Vec<(usize, &'t PushHint)>,
     pub(super) irregularities: Vec<Irregularity>,
+    /// Whether no session ever went on over another connection, and each was sent every event once and in its turn.
+    pub(super) is_plain: bool,
     pub(super) resumes: Vec<ResumeAsked>,
     /// The moments of answers that nobody had asked for.
     pub(super) unasked: Vec<usize>,
@@ -269,7 +273,7 @@ pub(super) struct History<'t> {
     overflow_from: Option<usize>,
     /// The logins that were never answered, because their connections went before.
     dangling: Vec<(UserNo, usize)>,
-    /// What the lists show that are read at the very end.
+    /// What the lists show that are read at the very end, by device.
     pub(super) finals: Vec<Traversal>,
     /// Where the run had become quiet: nothing more was to happen but the reading of the final lists.
     quiet_from: Option<usize>,
@@ -287,11 +291,31 @@ impl<'t> History<'t> {
         &self.trace.plan
     }
 
-    /// The moments at the devices' boundary, with their numbers: what applications do and hear, what libraries send, the
-    /// answers that they are sent, and the parts of the run. The events that merely arrive there are left out. Less than
-    /// half of all moments are of these kinds.
-    pub(super) fn at_devices(&self) -> impl Iterator<Item = (usize, &'t Moment)> {
-        self.at_devices.iter().map(|index| (*index, &self.trace.moments[*index]))
+    /// What happened at each device's own boundary.
+    pub(super) fn stories(&self) -> impl Iterator<Item = Story<'_, 't>> {
+        self.stories.of(self.trace)
+    }
+
+    /// What the lists show that a device reads at the very end.
+    pub(super) fn finals_of(&self, device: DeviceIndex) -> &[Traversal] {
+        let from = self.finals.partition_point(|list| list.device < device);
+        let to = self.finals.partition_point(|list| list.device <= device);
+        &self.finals[from..to]
+    }
+
+    /// Where the last lists begin to be read, if the run got so far.
+    pub(super) const fn quiet_from(&self) -> Option<usize> {
+        self.quiet_from
+    }
+
+    /// The sessions, in the order of their beginnings.
+    pub(super) fn session_numbers(&self) -> impl Iterator<Item = SessionNo> + use<> {
+        (0..number(self.sessions.len())).map(SessionNo)
+    }
+
+    /// What a session heard, in the order of its numbers.
+    pub(super) fn heard_by(&self, session: SessionNo) -> impl DoubleEndedIterator<Item = &Delivery<'t>> {
+        self.session(session).heard.iter().map(|delivery| &self.deliveries[*delivery])
     }
 
     pub(super) fn at(&self, moment: usize) -> Instant {
@@ -422,8 +446,8 @@ impl<'t> History<'t> {
             return self.is_settled(when);
         }
         let newer = known.heard.last().is_some_and(|last| {
-            let stamp = self.deliveries[*last].event.stamp.as_ref();
-            stamp.is_some_and(|stamp| stamp.instance == instance && stamp.revision > revision)
+            let point = self.deliveries[*last].point;
+            point.is_some_and(|point| point.instance == instance && point.revision > revision)
         });
         newer
             || known.attachments.iter().any(|attachment| {

@@ -6,7 +6,7 @@
 
 use self::traversals::Traversals;
 use super::follow::{Followed, Judged, Room};
-use super::history::{Ask, History};
+use super::history::{Ask, History, Story};
 use super::variants::{ListOrder, OutsidersList};
 use super::{AlwaysCheck, Boundary, Check, Difference, Finding, Findings};
 use crate::plan::DeviceIndex;
@@ -49,12 +49,14 @@ impl Check for ListFold {
         }
     }
 
-    fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
+    fn device<'t>(&mut self, history: &History<'t>, story: &Story<'_, 't>, findings: &mut Findings) {
         // Where nothing but the API was seen there are no revisions to fold by: `applications` does what can be done then.
-        if history.trace.vantage.is_applications() {
-            return std::mem::take(&mut self.findings);
+        if !history.trace.vantage.is_applications() {
+            fold::judge(history, story, findings);
         }
-        fold::judge(history, &mut self.findings);
+    }
+
+    fn finish(&mut self, _: &History<'_>, _: &Followed<'_>) -> Findings {
         std::mem::take(&mut self.findings)
     }
 }

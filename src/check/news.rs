@@ -4,11 +4,10 @@
 //! A device follows a list while it is in the room; before and after, nothing that it was shown binds it.
 
 use super::follow::Followed;
-use super::history::{History, Map};
+use super::history::{History, Map, Story};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
-use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, Reply};
-use crate::protocol::event::Event;
+use crate::protocol::event::{Event, StampedEvent};
 use crate::protocol::message::{RoomPoint, ServerMessage};
 use crate::protocol::vocabulary::{InstanceId, Revision, RoomId, UserId};
 use crate::trace::{DeviceChange, Occurrence};
@@ -30,74 +29,58 @@ struct Shown<'t> {
     instance: Option<InstanceId>,
     newest: Map<&'t UserId, Revision>,
     /// The newest commit of which a list event told.
-    heard: Revision,
+    newest_heard: Revision,
     /// Where the page stands that the library was given last.
     page: Option<RoomPoint>,
 }
 
 impl Check for News {
-    fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
-        let mut findings = Findings::default();
-        // Most of a million devices are shown nothing.
-        let mut shown: Vec<Option<Box<Shown<'_>>>> = history.plan().devices.iter().map(|_| None).collect();
-        let mut calls: Map<(DeviceIndex, CallNo), &Call> = Map::default();
-        for (index, moment) in history.at_devices() {
-            let (device, stale) = match &moment.what {
-                Occurrence::Called { device, call, content, .. } => {
+    fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+        let mut shown = Shown::default();
+        let mut calls: Map<CallNo, &Call> = Map::default();
+        for (index, moment) in story.moments() {
+            let stale = match &moment.what {
+                Occurrence::Called { call, content, .. } => {
                     if matters(content) {
-                        calls.insert((*device, *call), content);
+                        calls.insert(*call, content);
                     }
-                    continue;
+                    None
                 }
-                Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
-                    shown[device.index()] = None;
-                    continue;
+                Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => {
+                    shown = Shown::default();
+                    None
                 }
-                Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
+                Occurrence::DeviceReceived { message: ServerMessage::Response(response), .. } => {
                     let lists = matches!(response.result, Ok(Reply::List(_)));
-                    shown[device.index()].get_or_insert_default().page = response.at.filter(|_| lists);
-                    continue;
+                    shown.page = response.at.filter(|_| lists);
+                    None
                 }
-                Occurrence::Returned { device, call, result: Ok(reply) } => {
-                    let Some(call) = calls.swap_remove(&(*device, *call)) else { continue };
-                    let shown = &mut shown[device.index()];
-                    if ends(call) {
-                        *shown = None;
-                        continue;
+                Occurrence::Returned { call, result: Ok(reply), .. } => match calls.swap_remove(call) {
+                    Some(call) if ends(call) => {
+                        shown = Shown::default();
+                        None
                     }
-                    (*device, shown.get_or_insert_default().returned(call, reply))
-                }
-                Occurrence::Heard { device, event } => {
-                    let shown = &mut shown[device.index()];
-                    let stale = match &event.event {
-                        Event::KickedOutOfRoom { .. } | Event::RoomDismissed { .. } | Event::KickedOffLine { .. } => {
-                            *shown = None;
-                            None
-                        }
-                        _ => event.stamp.as_ref().filter(|_| event.event.name().is_list()).and_then(|stamp| {
-                            let about = &stamp.about.as_ref()?.invitee;
-                            let shown = shown.get_or_insert_default();
-                            let stale = shown.see(event.event.room_id()?, Some(stamp.instance), about, stamp.revision);
-                            shown.heard = shown.heard.max(stamp.revision);
-                            stale
-                        }),
-                    };
-                    (*device, stale)
-                }
-                _ => continue,
+                    Some(call) => shown.returned(call, reply),
+                    None => None,
+                },
+                Occurrence::Heard { event, .. } => shown.heard(event),
+                _ => None,
             };
             let Some((what, revision, newest)) = stale else { continue };
             findings.add(|| {
                 let message = format!(
                     "the application of {} is shown {} at {} as of revision {revision}, and has seen revision {newest}",
-                    history.plan().device(device).name,
+                    history.plan().device(story.device).name,
                     what.map_or("the list", UserId::as_str),
                     moment.at
                 );
-                Finding::of(&CHECK, &["ORD-5", "REC-3"], message).seen_at(index).on(device)
+                Finding::of(&CHECK, &["ORD-5", "REC-3"], message).seen_at(index).on(story.device)
             });
         }
-        findings
+    }
+
+    fn finish(&mut self, _: &History<'_>, _: &Followed<'_>) -> Findings {
+        Findings::default()
     }
 }
 
@@ -115,6 +98,18 @@ const fn ends(call: &Call) -> bool {
 type Stale<'t> = Option<(Option<&'t UserId>, Revision, Revision)>;
 
 impl<'t> Shown<'t> {
+    fn heard(&mut self, event: &'t StampedEvent) -> Stale<'t> {
+        if let Event::KickedOutOfRoom { .. } | Event::RoomDismissed { .. } | Event::KickedOffLine { .. } = event.event {
+            *self = Self::default();
+            return None;
+        }
+        let stamp = event.stamp.as_ref().filter(|_| event.event.name().is_list())?;
+        let about = &stamp.about.as_ref()?.invitee;
+        let stale = self.see(event.event.room_id()?, Some(stamp.instance), about, stamp.revision);
+        self.newest_heard = self.newest_heard.max(stamp.revision);
+        stale
+    }
+
     fn returned(&mut self, call: &'t Call, reply: &'t Reply) -> Stale<'t> {
         match (call, reply) {
             (Call::EnterRoom { room_id, .. }, _) => {
@@ -123,8 +118,8 @@ impl<'t> Shown<'t> {
             }
             (Call::GetInvitationList { room_id, .. }, Reply::List(page)) => {
                 let point = self.page.take().filter(|point| Some(point.instance) == self.instance);
-                let behind = point.filter(|point| self.room == Some(room_id) && point.revision < self.heard);
-                let behind = behind.map(|point| (None, point.revision, self.heard));
+                let behind = point.filter(|point| self.room == Some(room_id) && point.revision < self.newest_heard);
+                let behind = behind.map(|point| (None, point.revision, self.newest_heard));
                 let items = page.invitation_list.iter();
                 items.fold(behind, |stale, item| {
                     let found = self.see(room_id, None, &item.invitation.invitee.user_id, item.revision);
@@ -149,7 +144,7 @@ impl<'t> Shown<'t> {
         if instance.is_some() && instance != self.instance {
             if self.instance.is_some() {
                 self.newest.clear();
-                self.heard = Revision::default();
+                self.newest_heard = Revision::default();
             }
             self.instance = instance;
         }

@@ -2,10 +2,9 @@
 //! Judged at the server's wire, and at the device's API by what an application hears of one attempt.
 
 use super::follow::{Attempt, Followed, Judged, Outcome};
-use super::history::{History, Map};
+use super::history::{History, Map, Story};
 use super::variants::LosingDevice;
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
-use crate::plan::DeviceIndex;
 use crate::protocol::call::Call;
 use crate::protocol::vocabulary::{AttemptNo, EventName, InstanceId, InvitationStatus, UserId};
 use crate::trace::Occurrence;
@@ -79,8 +78,11 @@ impl Check for OneOutcome {
         for attempt in followed.attempts.iter().filter(|attempt| attempt.ends.len() > 1) {
             self.ended_twice(history, attempt);
         }
-        self.heard_two(history);
         std::mem::take(&mut self.findings)
+    }
+
+    fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+        heard_two(history, story, findings);
     }
 }
 
@@ -106,38 +108,37 @@ impl OneOutcome {
             finding
         });
     }
+}
 
-    /// At the API: the application of one device hears of two outcomes of one attempt.
-    fn heard_two(&mut self, history: &History<'_>) {
-        let mut heard: Map<(DeviceIndex, InstanceId, &UserId, AttemptNo), Outcome> = Map::default();
-        for (index, moment) in history.at_devices() {
-            let Occurrence::Heard { device, event } = &moment.what else { continue };
-            let Some((stamp, about)) = event.stamp.as_ref().and_then(|stamp| Some((stamp, stamp.about.as_ref()?)))
-            else {
-                continue;
-            };
-            let Some(outcome) = told(event.event.name(), event.event.invitation().map(|one| one.status)) else {
-                continue;
-            };
-            let first = *heard.entry((*device, stamp.instance, &about.invitee, about.attempt)).or_insert(outcome);
-            if first != outcome {
-                self.findings.add(|| {
-                    Finding::of(
-                        &CHECK,
-                        &["DEV-2"],
-                        format!(
-                            "the application of {} hears at {} that the call of {} was {}, and had heard that it was {}",
-                            history.plan().device(*device).name,
-                            moment.at,
-                            about.invitee,
-                            outcome.verb(),
-                            first.verb()
-                        ),
-                    )
-                    .seen_at(index)
-                    .on(*device)
-                });
-            }
+/// At the API: the application of one device hears of two outcomes of one attempt.
+fn heard_two(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+    let mut heard: Map<(InstanceId, &UserId, AttemptNo), Outcome> = Map::default();
+    for (index, moment) in story.moments() {
+        let Occurrence::Heard { event, .. } = &moment.what else { continue };
+        let Some((stamp, about)) = event.stamp.as_ref().and_then(|stamp| Some((stamp, stamp.about.as_ref()?))) else {
+            continue;
+        };
+        let Some(outcome) = told(event.event.name(), event.event.invitation().map(|one| one.status)) else {
+            continue;
+        };
+        let first = *heard.entry((stamp.instance, &about.invitee, about.attempt)).or_insert(outcome);
+        if first != outcome {
+            findings.add(|| {
+                Finding::of(
+                    &CHECK,
+                    &["DEV-2"],
+                    format!(
+                        "the application of {} hears at {} that the call of {} was {}, and had heard that it was {}",
+                        history.plan().device(story.device).name,
+                        moment.at,
+                        about.invitee,
+                        outcome.verb(),
+                        first.verb()
+                    ),
+                )
+                .seen_at(index)
+                .on(story.device)
+            });
         }
     }
 }

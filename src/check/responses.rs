@@ -2,14 +2,13 @@
 //! Judged at the server's wire for requests and at the device's API for calls.
 
 use super::follow::Followed;
-use super::history::{Ask, History, Map, Receipt};
+use super::history::{Ask, History, Map, Receipt, Story};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
-use crate::plan::DeviceIndex;
 use crate::protocol::call::CallNo;
 use crate::protocol::message::Response;
 use crate::protocol::vocabulary::{ErrorCode, OperationName};
 use crate::time::Instant;
-use crate::trace::{DeviceChange, Occurrence, Stage};
+use crate::trace::{DeviceChange, Occurrence};
 
 pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     name: "responses",
@@ -44,8 +43,11 @@ impl Check for Responses {
             self.answered(history, ask);
             self.same_result(history, ask);
         }
-        self.calls(history);
         std::mem::take(&mut self.findings)
+    }
+
+    fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+        calls(history, story, findings);
     }
 }
 
@@ -105,49 +107,40 @@ impl Responses {
             });
         }
     }
+}
 
-    /// At the API: each call returns once, unless the program dies first.
-    fn calls(&mut self, history: &History<'_>) {
-        let mut open: Map<(DeviceIndex, CallNo), (usize, OperationName)> = Map::default();
-        let mut epilogue = false;
-        for (index, moment) in history.at_devices() {
-            match &moment.what {
-                Occurrence::Stage(Stage::FinalLists) => epilogue = true,
-                Occurrence::Called { device, call, content, .. } => {
-                    open.insert((*device, *call), (index, content.operation()));
-                }
-                Occurrence::Returned { device, call, .. } if open.swap_remove(&(*device, *call)).is_none() => {
-                    self.findings.add(|| {
-                        let name = &history.plan().device(*device).name;
-                        let message = format!(
-                            "call {} of {name} returns at {}, and was not open: it has returned before, or its \
-                                 program has died",
-                            call.0, moment.at
-                        );
-                        Finding::of(&CHECK, &["IDM-5"], message).seen_at(index).on(*device)
-                    });
-                }
-                Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
-                    open.retain(|(caller, _), _| caller != device);
-                }
-                _ => {}
+/// At the API: each call returns once, unless the program dies first.
+fn calls(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+    let name = &history.plan().device(story.device).name;
+    let mut open: Map<CallNo, (usize, OperationName)> = Map::default();
+    for (index, moment) in story.moments() {
+        match &moment.what {
+            Occurrence::Called { call, content, .. } => {
+                open.insert(*call, (index, content.operation()));
             }
+            Occurrence::Returned { call, .. } if open.swap_remove(call).is_none() => {
+                findings.add(|| {
+                    let message = format!(
+                        "call {} of {name} returns at {}, and was not open: it has returned before, or its program has \
+                         died",
+                        call.0, moment.at
+                    );
+                    Finding::of(&CHECK, &["IDM-5"], message).seen_at(index).on(story.device)
+                });
+            }
+            Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => open.clear(),
+            _ => {}
         }
-        // A trace that ends before the epilogue is over says nothing of what would still have been answered.
-        if !epilogue {
-            return;
-        }
-        open.sort_unstable_keys();
-        for ((device, _), (moment, operation)) in open {
-            self.findings.add(|| {
-                let message = format!(
-                    "{operation} of {}, called at {}, never returns",
-                    history.plan().device(device).name,
-                    history.at(moment)
-                );
-                Finding::of(&CHECK, &["IDM-5"], message).seen_at(moment).on(device)
-            });
-        }
+    }
+    // A trace that ends before the epilogue is over says nothing of what would still have been answered.
+    if history.quiet_from().is_none() {
+        return;
+    }
+    for (moment, operation) in open.into_values() {
+        findings.add(|| {
+            let message = format!("{operation} of {name}, called at {}, never returns", history.at(moment));
+            Finding::of(&CHECK, &["IDM-5"], message).seen_at(moment).on(story.device)
+        });
     }
 }
 

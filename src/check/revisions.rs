@@ -64,8 +64,11 @@ impl Check for Revisions {
         self.refused_answer(history, attempts, room, ask);
     }
 
+    fn session(&mut self, history: &History<'_>, _: &Followed<'_>, session: SessionNo) {
+        self.order_on_session(history, session);
+    }
+
     fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
-        self.order_on_sessions(history);
         self.real_time(history);
         std::mem::take(&mut self.findings)
     }
@@ -277,33 +280,26 @@ impl Revisions {
     }
 
     /// ORD-1, ORD-2, ROOM-5: each session is told of an instance in the order of its revisions, and after the end nothing.
-    fn order_on_sessions(&mut self, history: &History<'_>) {
-        for session in &history.sessions {
-            let mut newest: Map<InstanceId, (Revision, bool)> = Map::default();
-            for number in &session.heard {
-                let delivery = &history.deliveries[*number];
-                let Some(stamp) = &delivery.event.stamp else { continue };
-                let (last, over) = newest.entry(stamp.instance).or_insert((stamp.revision, false));
-                let wrong: Option<(&str, String)> = if *over {
-                    Some(("ROOM-5", "after it was told that the room is dissolved".to_owned()))
-                } else if stamp.revision < *last {
-                    Some(("ORD-1", format!("of revision {}, after one of revision {last}", stamp.revision)))
-                } else {
-                    None
-                };
-                *last = stamp.revision.max(*last);
-                *over |= delivery.name == EventName::RoomDismissed;
-                if let Some((requirement, what)) = wrong {
-                    self.findings.add(|| {
-                        Finding::of(
-                            &CHECK,
-                            &[requirement],
-                            format!("{} is sent {} {what}", history.name(delivery.session), delivery.name),
-                        )
-                        .seen_at(delivery.moment)
-                        .on(history.device_of(delivery.session))
-                    });
-                }
+    fn order_on_session(&mut self, history: &History<'_>, session: SessionNo) {
+        let mut newest: Map<InstanceId, (Revision, bool)> = Map::default();
+        for delivery in history.heard_by(session) {
+            let Some(point) = delivery.point else { continue };
+            let (last, over) = newest.entry(point.instance).or_insert((point.revision, false));
+            let wrong: Option<(&str, String)> = if *over {
+                Some(("ROOM-5", "after it was told that the room is dissolved".to_owned()))
+            } else if point.revision < *last {
+                Some(("ORD-1", format!("of revision {}, after one of revision {last}", point.revision)))
+            } else {
+                None
+            };
+            *last = point.revision.max(*last);
+            *over |= delivery.name == EventName::RoomDismissed;
+            if let Some((requirement, what)) = wrong {
+                self.findings.add(|| {
+                    let message = format!("{} is sent {} {what}", history.name(session), delivery.name);
+                    let device = history.device_of(session);
+                    Finding::of(&CHECK, &[requirement], message).seen_at(delivery.moment).on(device)
+                });
             }
         }
     }

@@ -3,10 +3,9 @@
 //!
 //! That a closing event comes at all is judged in `recipients` and `handled`.
 
-use super::follow::{Attempt, Followed, Room};
-use super::history::{History, Map, SessionNo, Sure};
+use super::follow::{Attempt, Followed};
+use super::history::{History, Map, SessionNo, Story, Sure};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
-use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::vocabulary::{AttemptNo, EventName, InstanceId, RoomId};
 use crate::trace::Occurrence;
@@ -51,47 +50,49 @@ impl Ring {
 }
 
 impl Check for RingLifecycle {
-    fn finish(&mut self, history: &History<'_>, followed: &Followed<'_>) -> Findings {
-        let rooms: Map<InstanceId, &Room<'_>> = followed.rooms.iter().map(|room| (room.instance, room)).collect();
-        for (session, number) in history.sessions.iter().zip(0..) {
-            let session_no = SessionNo::new(number);
-            let mut rings: Map<(InstanceId, AttemptNo), Ring> = Map::default();
-            for delivery in session.heard.iter().map(|number| &history.deliveries[*number]) {
-                let name = delivery.name;
-                // The same events go to the inviter: only those about this session's own user are about its ring.
-                if delivery.invitee != Some(session.user)
-                    || !(name == EventName::ReceiveInvitation || name.closes_ring())
-                {
-                    continue;
-                }
-                let Some((instance, about)) =
-                    delivery.event.stamp.as_ref().and_then(|stamp| Some((stamp.instance, stamp.about.as_ref()?)))
-                else {
-                    continue;
-                };
-                let known = rooms.get(&instance).and_then(|room| room.numbers.get(&(session.user, about.attempt)));
-                let attempt = known.map(|attempt| &followed.attempts[*attempt]);
-                let ring = rings.entry((instance, about.attempt)).or_default();
-                let rung = ring.received;
-                let wrong = ring
-                    .hear(name)
-                    .or_else(|| attempt.and_then(|attempt| untimely(history, session_no, attempt, name, rung)));
-                if let Some((requirements, what)) = wrong {
-                    self.findings.add(|| {
-                        let message = format!(
-                            "{} is sent {name} of attempt {} at {} {what}",
-                            history.name(session_no),
-                            about.attempt,
-                            history.at(delivery.moment)
-                        );
-                        Finding::of(&CHECK, requirements, message).seen_at(delivery.moment).on(session.device)
-                    });
-                }
+    fn session(&mut self, history: &History<'_>, followed: &Followed<'_>, session: SessionNo) {
+        let user = history.session(session).user;
+        let mut rings: Map<(InstanceId, AttemptNo), Ring> = Map::default();
+        for delivery in history.heard_by(session) {
+            let name = delivery.name;
+            // The same events go to the inviter: only those about this session's own user are about its ring.
+            if delivery.invitee != Some(user) || !is_of_a_ring(name) {
+                continue;
+            }
+            let (Some(point), Some(number)) = (delivery.point, delivery.attempt) else { continue };
+            let ring = rings.entry((point.instance, number)).or_default();
+            let rung = ring.received;
+            let known = || followed.room(point.instance)?.numbers.get(&(user, number));
+            let wrong = ring.hear(name).or_else(|| {
+                let attempt = &followed.attempts[*known()?];
+                untimely(history, session, attempt, name, rung)
+            });
+            if let Some((requirements, what)) = wrong {
+                self.findings.add(|| {
+                    let message = format!(
+                        "{} is sent {name} of attempt {number} at {} {what}",
+                        history.name(session),
+                        history.at(delivery.moment)
+                    );
+                    let device = history.device_of(session);
+                    Finding::of(&CHECK, requirements, message).seen_at(delivery.moment).on(device)
+                });
             }
         }
-        self.at_the_api(history);
+    }
+
+    fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+        at_the_api(history, story, findings);
+    }
+
+    fn finish(&mut self, _: &History<'_>, _: &Followed<'_>) -> Findings {
         std::mem::take(&mut self.findings)
     }
+}
+
+/// Whether an event begins or ends a ring on a device that rings.
+fn is_of_a_ring(name: EventName) -> bool {
+    name == EventName::ReceiveInvitation || name.closes_ring()
 }
 
 /// What is wrong with sending this to the session, from when it began and was connected.
@@ -121,64 +122,62 @@ fn untimely(
     Some((&["DEV-1", "ORD-2", "REC-2"], "and was never sent onReceiveInvitation before".to_owned()))
 }
 
-impl RingLifecycle {
-    /// DEV-8: an application hears the end of a ring only if it heard the ring, or was shown it in a list.
-    fn at_the_api(&mut self, history: &History<'_>) {
-        let mut rings: Map<(DeviceIndex, InstanceId, AttemptNo), Ring> = Map::default();
-        // Lists don't tell the instance; a device is shown its own attempt of a room.
-        let mut shown: Map<(DeviceIndex, &RoomId, AttemptNo), ()> = Map::default();
-        let mut calls: Map<(DeviceIndex, CallNo), &RoomId> = Map::default();
-        for (index, moment) in history.at_devices() {
-            match &moment.what {
-                Occurrence::Called { device, call, content, .. } => {
-                    if let Call::GetInvitationList { room_id, .. } = &**content {
-                        calls.insert((*device, *call), room_id);
-                    }
+/// DEV-8: an application hears the end of a ring only if it heard the ring, or was shown it in a list.
+fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+    let device = story.device;
+    let own = &history.trace.identity(device).user_id;
+    let mut rings: Map<(InstanceId, AttemptNo), Ring> = Map::default();
+    // Lists don't tell the instance; a device is shown its own attempt of a room.
+    let mut shown: Vec<(&RoomId, AttemptNo)> = Vec::new();
+    let mut calls: Map<CallNo, &RoomId> = Map::default();
+    for (index, moment) in story.moments() {
+        match &moment.what {
+            Occurrence::Called { call, content, .. } => {
+                if let Call::GetInvitationList { room_id, .. } = &**content {
+                    calls.insert(*call, room_id);
                 }
-                Occurrence::Returned { device, call, result: Ok(Reply::List(page)) } => {
-                    let Some(room) = calls.swap_remove(&(*device, *call)) else { continue };
-                    let own = &history.trace.identity(*device).user_id;
-                    for item in page.invitation_list.iter().filter(|item| item.invitation.invitee.user_id == *own) {
-                        shown.insert((*device, room, item.attempt), ());
-                    }
-                }
-                Occurrence::Heard { device, event } => {
-                    let name = event.event.name();
-                    if !(name == EventName::ReceiveInvitation || name.closes_ring()) {
-                        continue;
-                    }
-                    let Some((instance, about)) =
-                        event.stamp.as_ref().and_then(|stamp| Some((stamp.instance, stamp.about.as_ref()?)))
-                    else {
-                        continue;
-                    };
-                    if about.invitee != history.trace.identity(*device).user_id {
-                        continue;
-                    }
-                    let ring = rings.entry((*device, instance, about.attempt)).or_default();
-                    let rung = ring.received
-                        || event
-                            .event
-                            .room_id()
-                            .is_some_and(|room| shown.contains_key(&(*device, room, about.attempt)));
-                    let wrong = ring.hear(name).or_else(|| {
-                        (name != EventName::ReceiveInvitation && !rung)
-                            .then(|| (&["DEV-8"] as &'static [_], "of a ring that it never knew of".to_owned()))
-                    });
-                    if let Some((requirements, what)) = wrong {
-                        self.findings.add(|| {
-                            let message = format!(
-                                "the application of {} hears {name} of attempt {} at {} {what}",
-                                history.plan().device(*device).name,
-                                about.attempt,
-                                moment.at
-                            );
-                            Finding::of(&CHECK, requirements, message).seen_at(index).on(*device)
-                        });
-                    }
-                }
-                _ => {}
             }
+            Occurrence::Returned { call, result: Ok(Reply::List(page)), .. } => {
+                let Some(room) = calls.swap_remove(call) else { continue };
+                for item in page.invitation_list.iter().filter(|item| item.invitation.invitee.user_id == *own) {
+                    if !shown.contains(&(room, item.attempt)) {
+                        shown.push((room, item.attempt));
+                    }
+                }
+            }
+            Occurrence::Heard { event, .. } => {
+                let name = event.event.name();
+                if !is_of_a_ring(name) {
+                    continue;
+                }
+                let Some((instance, about)) =
+                    event.stamp.as_ref().and_then(|stamp| Some((stamp.instance, stamp.about.as_ref()?)))
+                else {
+                    continue;
+                };
+                if about.invitee != *own {
+                    continue;
+                }
+                let ring = rings.entry((instance, about.attempt)).or_default();
+                let rung =
+                    ring.received || event.event.room_id().is_some_and(|room| shown.contains(&(room, about.attempt)));
+                let wrong = ring.hear(name).or_else(|| {
+                    (name != EventName::ReceiveInvitation && !rung)
+                        .then(|| (&["DEV-8"] as &'static [_], "of a ring that it never knew of".to_owned()))
+                });
+                if let Some((requirements, what)) = wrong {
+                    findings.add(|| {
+                        let message = format!(
+                            "the application of {} hears {name} of attempt {} at {} {what}",
+                            history.plan().device(device).name,
+                            about.attempt,
+                            moment.at
+                        );
+                        Finding::of(&CHECK, requirements, message).seen_at(index).on(device)
+                    });
+                }
+            }
+            _ => {}
         }
     }
 }

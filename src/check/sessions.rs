@@ -5,7 +5,7 @@ mod resent;
 
 use super::audience;
 use super::follow::{Followed, Scene};
-use super::history::{History, HowEnded, Map, ResumeAsked, SessionNo};
+use super::history::{History, HowEnded, Map, ResumeAsked, SessionNo, Story};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::bounds::Bounds;
@@ -43,6 +43,14 @@ impl Check for Sessions {
         }
     }
 
+    fn session(&mut self, history: &History<'_>, _: &Followed<'_>, session: SessionNo) {
+        self.after_the_end(history, session);
+    }
+
+    fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+        at_the_api(history, story, findings);
+    }
+
     fn finish(&mut self, history: &History<'_>, _: &Followed<'_>) -> Findings {
         for one in &history.irregularities {
             self.findings.add(|| {
@@ -52,9 +60,7 @@ impl Check for Sessions {
         }
         self.resumes(history);
         resent::judge(history, &mut self.findings);
-        self.after_the_end(history);
         self.farewells(history);
-        self.at_the_api(history);
         std::mem::take(&mut self.findings)
     }
 }
@@ -102,34 +108,29 @@ impl Sessions {
     }
 
     /// DEV-9: the older session hears onKickedOffLine and nothing after; an ended session hears nothing at all.
-    fn after_the_end(&mut self, history: &History<'_>) {
-        for session in &history.sessions {
-            let mut kicked = false;
-            for number in &session.heard {
-                let delivery = &history.deliveries[*number];
-                let farewell = delivery.name == EventName::KickedOffLine;
-                // What was said before the end may have been under way at it.
-                let over = session.ended.is_some_and(|ended| {
-                    let gap = history.at(delivery.moment).since(history.at(ended.when.latest));
-                    ended.when.latest < delivery.moment
-                        && (history.trace.vantage.is_server() || gap > history.transit())
-                }) && !farewell;
-                if kicked || over {
-                    self.findings.add(|| {
-                        let why = if kicked { "after onKickedOffLine" } else { "after the end of its session" };
-                        let message = format!(
-                            "{} is sent {} at {}, {why}",
-                            history.name(delivery.session),
-                            delivery.name,
-                            history.at(delivery.moment)
-                        );
-                        Finding::of(&CHECK, &["DEV-9", "TERM-1"], message)
-                            .seen_at(delivery.moment)
-                            .on(history.device_of(delivery.session))
-                    });
-                }
-                kicked |= farewell;
+    fn after_the_end(&mut self, history: &History<'_>, number: SessionNo) {
+        let session = history.session(number);
+        let mut kicked = false;
+        for delivery in history.heard_by(number) {
+            let farewell = delivery.name == EventName::KickedOffLine;
+            // What was said before the end may have been under way at it.
+            let over = session.ended.is_some_and(|ended| {
+                let gap = history.at(delivery.moment).since(history.at(ended.when.latest));
+                ended.when.latest < delivery.moment && (history.trace.vantage.is_server() || gap > history.transit())
+            }) && !farewell;
+            if kicked || over {
+                self.findings.add(|| {
+                    let why = if kicked { "after onKickedOffLine" } else { "after the end of its session" };
+                    let message = format!(
+                        "{} is sent {} at {}, {why}",
+                        history.name(number),
+                        delivery.name,
+                        history.at(delivery.moment)
+                    );
+                    Finding::of(&CHECK, &["DEV-9", "TERM-1"], message).seen_at(delivery.moment).on(session.device)
+                });
             }
+            kicked |= farewell;
         }
     }
 
@@ -167,53 +168,45 @@ impl Sessions {
             });
         }
     }
+}
 
-    /// IDM-4: the application hears each event once, and those of an instance in the order of its revisions.
-    fn at_the_api(&mut self, history: &History<'_>) {
-        let mut newest: Map<(DeviceIndex, InstanceId), (Revision, Vec<&StampedEvent>)> = Map::default();
-        let mut offline: Vec<bool> = vec![false; history.plan().devices.len()];
-        for (index, moment) in history.at_devices() {
-            match &moment.what {
-                Occurrence::Called { device, content, .. } if content.operation() == OperationName::Login => {
-                    offline[device.index()] = false;
-                }
-                Occurrence::DeviceChanged { device, change: DeviceChange::Restarted } => {
-                    offline[device.index()] = false;
-                }
-                Occurrence::Heard { device, event } => {
-                    let name = event.event.name();
-                    let mut wrong = offline[device.index()]
-                        .then(|| ("DEV-9", "after onKickedOffLine and before the next login".to_owned()));
-                    offline[device.index()] |= name == EventName::KickedOffLine;
-                    if let Some(stamp) = &event.stamp {
-                        let (last, heard) =
-                            newest.entry((*device, stamp.instance)).or_insert((stamp.revision, Vec::new()));
-                        if stamp.revision < *last {
-                            wrong = Some(("ORD-1", format!("of revision {} after {last}", stamp.revision)));
-                        } else {
-                            if stamp.revision > *last {
-                                heard.clear();
-                                *last = stamp.revision;
-                            }
-                            if heard.contains(&&**event) {
-                                wrong = Some(("IDM-4", "a second time".to_owned()));
-                            }
-                            heard.push(event);
+/// IDM-4: the application hears each event once, and those of an instance in the order of its revisions.
+fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
+    let mut newest: Map<InstanceId, (Revision, Vec<&StampedEvent>)> = Map::default();
+    let mut offline = false;
+    for (index, moment) in story.moments() {
+        match &moment.what {
+            Occurrence::Called { content, .. } if content.operation() == OperationName::Login => offline = false,
+            Occurrence::DeviceChanged { change: DeviceChange::Restarted, .. } => offline = false,
+            Occurrence::Heard { event, .. } => {
+                let name = event.event.name();
+                let mut wrong =
+                    offline.then(|| ("DEV-9", "after onKickedOffLine and before the next login".to_owned()));
+                offline |= name == EventName::KickedOffLine;
+                if let Some(stamp) = &event.stamp {
+                    let (last, heard) = newest.entry(stamp.instance).or_insert((stamp.revision, Vec::new()));
+                    if stamp.revision < *last {
+                        wrong = Some(("ORD-1", format!("of revision {} after {last}", stamp.revision)));
+                    } else {
+                        if stamp.revision > *last {
+                            heard.clear();
+                            *last = stamp.revision;
                         }
-                    }
-                    if let Some((requirement, what)) = wrong {
-                        self.findings.add(|| {
-                            let message = format!(
-                                "the application of {} hears {name} at {} {what}",
-                                history.plan().device(*device).name,
-                                moment.at
-                            );
-                            Finding::of(&CHECK, &[requirement], message).seen_at(index).on(*device)
-                        });
+                        if heard.contains(&&**event) {
+                            wrong = Some(("IDM-4", "a second time".to_owned()));
+                        }
+                        heard.push(event);
                     }
                 }
-                _ => {}
+                if let Some((requirement, what)) = wrong {
+                    findings.add(|| {
+                        let device = &history.plan().device(story.device).name;
+                        let message = format!("the application of {device} hears {name} at {} {what}", moment.at);
+                        Finding::of(&CHECK, &[requirement], message).seen_at(index).on(story.device)
+                    });
+                }
             }
+            _ => {}
         }
     }
 }

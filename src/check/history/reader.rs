@@ -12,6 +12,7 @@ use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 use super::super::variants::Variants;
+use super::stories::{Noted, Stories};
 use super::{
     Ask, Delivery, Ended, Few, History, HowEnded, Instance, Irregularity, Map, Receipt, Revealed, SessionNo, UserNo,
     number,
@@ -19,7 +20,9 @@ use super::{
 use crate::plan::DeviceIndex;
 use crate::protocol::call::Call;
 use crate::protocol::event::StampedEvent;
-use crate::protocol::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
+use crate::protocol::message::{
+    ClientMessage, ConnectionNo, Content, Login, Request, Response, RoomPoint, ServerMessage,
+};
 use crate::protocol::vocabulary::{ErrorCode, InstanceId, RequestId, Revision, SessionToken, UserId};
 use crate::trace::{Occurrence, Stage, Trace};
 
@@ -36,6 +39,7 @@ pub(super) struct Reader<'t> {
     unsure: Vec<SessionNo>,
     /// How many events all requests can have brought one session.
     events_asked_for: u64,
+    at_devices: Noted,
 }
 
 #[derive(Default)]
@@ -66,9 +70,10 @@ impl<'t> Reader<'t> {
             sessions_of: Vec::new(),
             asks: Vec::new(),
             deliveries: Vec::new(),
-            at_devices: Vec::new(),
+            stories: Stories::default(),
             push_hints: Vec::new(),
             irregularities: Vec::new(),
+            is_plain: true,
             resumes: Vec::new(),
             unasked: Vec::new(),
             outages: Vec::new(),
@@ -87,15 +92,14 @@ impl<'t> Reader<'t> {
             torn: Vec::new(),
             unsure: Vec::new(),
             events_asked_for: 0,
+            at_devices: Noted::default(),
         }
     }
 
     pub(super) fn read(mut self) -> History<'t> {
         let trace = self.history.trace;
         for (index, moment) in trace.moments.iter().enumerate() {
-            if is_at_device(&moment.what) {
-                self.history.at_devices.push(index);
-            }
+            self.at_devices.note(index, &moment.what);
             match &moment.what {
                 Occurrence::ServerReceived { device, connection, message } => match message {
                     ClientMessage::Login(login) => {
@@ -218,6 +222,7 @@ impl<'t> Reader<'t> {
         let known = &history.sessions[session.index()];
         let deliveries = &history.deliveries;
         let expected = known.heard.last().map_or(0, |last| deliveries[*last].seq).saturating_add(1);
+        history.is_plain &= seq == expected;
         if seq < expected {
             let position = known.heard.binary_search_by_key(&seq, |heard| deliveries[*heard].seq).ok();
             let before = position.map(|position| deliveries[known.heard[position]].event);
@@ -232,22 +237,33 @@ impl<'t> Reader<'t> {
             history.irregularities.push(Irregularity { session, moment: index, what });
         }
         // One event goes to many sessions, one after the other.
-        let invitee = match deliveries.last().filter(|last| Arc::ptr_eq(last.event, event)) {
-            Some(last) => last.invitee,
+        let delivery = match deliveries.last().filter(|last| Arc::ptr_eq(last.event, event)) {
+            Some(last) => Delivery { session, seq, moment: index, ..*last },
             None => {
-                let about = event.stamp.as_ref().and_then(|stamp| stamp.about.as_ref());
-                about.map(|about| UserNo(number(history.users.insert_full(&about.invitee).0)))
+                let stamp = event.stamp.as_ref();
+                let about = stamp.and_then(|stamp| stamp.about.as_ref());
+                Delivery {
+                    session,
+                    seq,
+                    moment: index,
+                    event,
+                    name: event.event.name(),
+                    point: stamp.map(|stamp| RoomPoint { instance: stamp.instance, revision: stamp.revision }),
+                    invitee: about.map(|about| UserNo(number(history.users.insert_full(&about.invitee).0))),
+                    attempt: about.map(|about| about.attempt),
+                }
             }
         };
-        let delivery = history.deliveries.len();
-        history.deliveries.push(Delivery { session, seq, moment: index, event, name: event.event.name(), invitee });
-        history.sessions[session.index()].heard.push(delivery);
-        if let Some(stamp) = &event.stamp {
-            history.revealed(stamp.instance, stamp.revision).deliveries.push(delivery);
+        let place = history.deliveries.len();
+        history.sessions[session.index()].heard.push(place);
+        if let Some(point) = delivery.point {
+            history.revealed(point.instance, point.revision).deliveries.push(place);
         }
+        history.deliveries.push(delivery);
     }
 
     fn finish(mut self) -> History<'t> {
+        self.history.stories = std::mem::take(&mut self.at_devices).by_device(self.history.plan().devices.len());
         for number in 0..self.history.sessions.len() {
             let session = SessionNo(super::number(number));
             if self.history.session(session).ended.is_none() {
@@ -292,20 +308,6 @@ impl Instance {
             }
             is_same
         });
-    }
-}
-
-/// See [`History::at_devices`].
-const fn is_at_device(what: &Occurrence) -> bool {
-    match what {
-        Occurrence::Stage(_)
-        | Occurrence::Called { .. }
-        | Occurrence::Returned { .. }
-        | Occurrence::Heard { .. }
-        | Occurrence::DeviceSent { .. }
-        | Occurrence::DeviceChanged { .. } => true,
-        Occurrence::DeviceReceived { message, .. } => !matches!(message, ServerMessage::Event { .. }),
-        _ => false,
     }
 }
 

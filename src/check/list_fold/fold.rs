@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::final_lists::Traversal;
-use super::super::history::{History, Map};
+use super::super::history::{History, Map, Story};
 use super::super::{Difference, Finding, Findings};
 use super::{CHECK, reader};
 use crate::plan::DeviceIndex;
@@ -16,7 +15,7 @@ use crate::protocol::message::{RoomPoint, ServerMessage};
 use crate::protocol::vocabulary::{
     Cursor, ErrorCode, InstanceId, InvitationStatus, OperationName, Revision, RoomId, UserId,
 };
-use crate::trace::{DeviceChange, Occurrence, Stage};
+use crate::trace::{DeviceChange, Occurrence};
 
 /// What a device knows of the list of one room.
 #[derive(Default)]
@@ -49,89 +48,86 @@ impl Fold<'_> {
     }
 }
 
-/// Folds what each device hears, and compares with what it reads.
-pub(super) fn judge(history: &History<'_>, findings: &mut Findings) {
+/// Folds what a device hears, and compares with what it reads.
+pub(super) fn judge<'t>(history: &History<'t>, story: &Story<'_, 't>, findings: &mut Findings) {
+    let device = story.device;
     let mut folding =
-        Folding { history, folds: Map::default(), calls: Map::default(), read_at: Map::default(), findings };
+        Folding { history, device, folds: Map::default(), calls: Map::default(), read_at: None, findings };
     // New sessions, which an application can't see begin where the library logs in again by itself.
-    let mut begun: Vec<(usize, DeviceIndex)> =
-        history.sessions.iter().map(|session| (session.began.latest, session.device)).collect();
-    begun.sort_unstable();
-    let mut begun = begun.into_iter().peekable();
-    for (index, moment) in history.at_devices() {
-        while let Some((_, device)) = begun.next_if(|(at, _)| *at <= index) {
-            folding.forget(device);
-        }
-        if matches!(moment.what, Occurrence::Stage(Stage::FinalLists)) {
-            break;
+    let sessions = history.sessions_of(history.user_of(device)).iter().map(|session| history.session(*session));
+    let mut begun = sessions.filter(|session| session.device == device).map(|session| session.began.latest).peekable();
+    let quiet_from = history.quiet_from().unwrap_or(usize::MAX);
+    for (index, moment) in story.moments().take_while(|(index, _)| *index < quiet_from) {
+        while begun.next_if(|begun| *begun <= index).is_some() {
+            folding.folds.clear();
         }
         folding.see(index, &moment.what);
     }
-    folding.compare_with(&history.finals);
+    if begun.next_if(|begun| *begun <= quiet_from).is_some() {
+        folding.folds.clear();
+    }
+    folding.compare_with_final_lists();
 }
 
 struct Folding<'f, 't> {
     history: &'f History<'t>,
-    folds: Map<(DeviceIndex, &'t RoomId), Fold<'t>>,
-    calls: Map<(DeviceIndex, CallNo), &'t Call>,
-    /// Where the last page that each device took off the wire was read.
-    read_at: Map<DeviceIndex, RoomPoint>,
+    device: DeviceIndex,
+    folds: Map<&'t RoomId, Fold<'t>>,
+    calls: Map<CallNo, &'t Call>,
+    /// Where the last page that the device took off the wire was read.
+    read_at: Option<RoomPoint>,
     findings: &'f mut Findings,
 }
 
 impl<'t> Folding<'_, 't> {
-    fn forget(&mut self, device: DeviceIndex) {
-        self.folds.retain(|(of, _), _| *of != device);
-    }
-
     fn see(&mut self, index: usize, what: &'t Occurrence) {
         match what {
-            Occurrence::DeviceChanged { device, change: DeviceChange::Killed } => {
-                self.forget(*device);
-                self.calls.retain(|(of, _), _| of != device);
+            Occurrence::DeviceChanged { change: DeviceChange::Killed, .. } => {
+                self.folds.clear();
+                self.calls.clear();
             }
-            Occurrence::DeviceReceived { device, message: ServerMessage::Response(response), .. } => {
+            Occurrence::DeviceReceived { message: ServerMessage::Response(response), .. } => {
                 if let (Ok(Reply::List(_)), Some(at)) = (&response.result, response.at) {
-                    self.read_at.insert(*device, at);
+                    self.read_at = Some(at);
                 }
             }
-            Occurrence::Called { device, call, content, .. } => match &**content {
+            Occurrence::Called { call, content, .. } => match &**content {
                 Call::GetInvitationList { room_id, .. } => {
-                    self.calls.insert((*device, *call), content);
-                    self.folds.entry((*device, room_id)).or_default();
+                    self.calls.insert(*call, content);
+                    self.folds.entry(room_id).or_default();
                 }
                 content if matches!(content.operation(), OperationName::EnterRoom | OperationName::ExitRoom) => {
-                    self.calls.insert((*device, *call), content);
+                    self.calls.insert(*call, content);
                 }
                 _ => {}
             },
-            Occurrence::Returned { device, call, result } => {
-                let Some(asked) = self.calls.swap_remove(&(*device, *call)) else { return };
+            Occurrence::Returned { call, result, .. } => {
+                let Some(asked) = self.calls.swap_remove(call) else { return };
                 let Some(room) = asked.room_id() else { return };
                 match (asked, result) {
                     (Call::GetInvitationList { cursor, .. }, Ok(Reply::List(page))) => {
-                        self.page(index, *device, room, cursor, page);
+                        self.page(index, room, cursor, page);
                     }
                     (Call::GetInvitationList { .. }, _) => {}
                     // What a device knew from before it entered or left is no base; nor where nobody knows whether it did
                     // (IDM-5).
                     (_, Err(error)) if error.code != ErrorCode::FAILED => {}
                     _ => {
-                        self.folds.swap_remove(&(*device, room));
+                        self.folds.swap_remove(room);
                     }
                 }
             }
-            Occurrence::Heard { device, event } => {
+            Occurrence::Heard { event, .. } => {
                 let Some(room) = event.event.room_id() else { return };
                 match &event.event {
                     Event::RoomDismissed { .. } | Event::KickedOutOfRoom { .. } => {
-                        self.folds.swap_remove(&(*device, room));
+                        self.folds.swap_remove(room);
                     }
                     Event::InvitationAdded { invitation, .. }
                     | Event::InvitationRemoved { invitation, .. }
                     | Event::InvitationStatusChanged { invitation, .. } => {
                         let Some(Stamp { instance, revision, .. }) = event.stamp else { return };
-                        let fold = self.folds.entry((*device, room)).or_default();
+                        let fold = self.folds.entry(room).or_default();
                         fold.is_of(instance);
                         let removed = matches!(event.event, Event::InvitationRemoved { .. });
                         let status = if removed { InvitationStatus::None } else { invitation.status };
@@ -141,7 +137,7 @@ impl<'t> Folding<'_, 't> {
                             *known = (revision, status);
                         }
                     }
-                    _ => self.own_ring(*device, room, event),
+                    _ => self.own_ring(room, event),
                 }
             }
             _ => {}
@@ -149,7 +145,7 @@ impl<'t> Folding<'_, 't> {
     }
 
     /// What a device hears of a ring of its own user counts like a list event: an invitee outside hears no other.
-    fn own_ring(&mut self, device: DeviceIndex, room: &'t RoomId, event: &'t StampedEvent) {
+    fn own_ring(&mut self, room: &'t RoomId, event: &'t StampedEvent) {
         let Some((stamp, about)) = event.stamp.as_ref().and_then(|stamp| Some((stamp, stamp.about.as_ref()?))) else {
             return;
         };
@@ -161,10 +157,10 @@ impl<'t> Folding<'_, 't> {
             Event::InvitationHandledByOtherDevice { accepted: false, .. } => InvitationStatus::Rejected,
             _ => return,
         };
-        if about.invitee != self.history.plan().device(device).identity.user_id {
+        if about.invitee != self.history.plan().device(self.device).identity.user_id {
             return;
         }
-        let fold = self.folds.entry((device, room)).or_default();
+        let fold = self.folds.entry(room).or_default();
         fold.is_of(stamp.instance);
         let known = fold.known.entry(&about.invitee).or_insert((stamp.revision, status));
         if stamp.revision > known.0 {
@@ -172,16 +168,9 @@ impl<'t> Folding<'_, 't> {
         }
     }
 
-    fn page(
-        &mut self,
-        index: usize,
-        device: DeviceIndex,
-        room: &'t RoomId,
-        cursor: &'t Cursor,
-        page: &'t InvitationPage,
-    ) {
-        let Some(fold) = self.folds.get_mut(&(device, room)) else { return };
-        let read_at = self.read_at.get(&device).copied();
+    fn page(&mut self, index: usize, room: &'t RoomId, cursor: &'t Cursor, page: &'t InvitationPage) {
+        let Some(fold) = self.folds.get_mut(room) else { return };
+        let read_at = self.read_at;
         if let Some(at) = read_at {
             fold.is_of(at.instance);
         }
@@ -219,19 +208,20 @@ impl<'t> Folding<'_, 't> {
             self.findings.add(|| {
                 let message = format!(
                     "{} and knew {who} as {known}; a page shows {seen} {which}",
-                    reader(self.history, device, room)
+                    reader(self.history, self.device, room)
                 );
                 let difference = Some(Difference { expected: known.to_string(), seen: seen.to_string() });
-                let finding = Finding::of(&CHECK, &["ORD-5", "EVT-6"], message).seen_at(index).on(device);
+                let finding = Finding::of(&CHECK, &["ORD-5", "EVT-6"], message).seen_at(index).on(self.device);
                 Finding { difference, ..finding }
             });
         }
     }
 
     /// When all is quiet, what was folded is what is read.
-    fn compare_with(&mut self, finals: &[Traversal]) {
-        for ((device, room), fold) in self.folds.iter().filter(|(_, fold)| fold.based) {
-            let list = finals.iter().find(|list| list.device == *device && list.room == **room && list.complete);
+    fn compare_with_final_lists(&mut self) {
+        let finals = self.history.finals_of(self.device);
+        for (room, fold) in self.folds.iter().filter(|(_, fold)| fold.based) {
+            let list = finals.iter().find(|list| list.room == **room && list.complete);
             let Some((list, Ok(items))) = list.map(|list| (list, &list.items)) else { continue };
             let read: BTreeMap<&UserId, InvitationStatus> =
                 items.iter().map(|item| (&item.invitation.invitee.user_id, item.invitation.status)).collect();
@@ -247,11 +237,14 @@ impl<'t> Folding<'_, 't> {
             self.findings.add(|| {
                 let message = format!(
                     "{} from its first traversal and the events it heard, and at the end it reads another list",
-                    reader(self.history, *device, room)
+                    reader(self.history, self.device, room)
                 );
                 let difference = Some(Difference { expected: lines(&folded), seen: lines(&read) });
                 let requirements = &["ORD-5", "REC-3", "EVT-3", "EVT-4", "EVT-5"];
-                Finding { difference, ..Finding::of(&CHECK, requirements, message).seen_at(list.moment).on(*device) }
+                Finding {
+                    difference,
+                    ..Finding::of(&CHECK, requirements, message).seen_at(list.moment).on(self.device)
+                }
             });
         }
     }

@@ -41,6 +41,10 @@ struct Connection<'t> {
 }
 
 pub(super) fn judge(history: &History<'_>, findings: &mut Findings) {
+    // Then there is nothing to find, and a whole trace need not be gone through once more.
+    if history.is_plain {
+        return;
+    }
     let mut resent = Resent { history, numbers: Map::default(), connections: Map::default(), findings };
     for (index, moment) in history.trace.moments.iter().enumerate() {
         match &moment.what {

@@ -37,6 +37,7 @@ impl<'t> Reader<'t> {
         let asked = self.connections.entry(connection).or_default().login.map_or(index, |(moment, _)| moment);
         let when = Span { earliest: asked, latest: index };
         self.note_resume(index, connection, resumed);
+        self.history.is_plain &= !resumed;
         let known = if resumed { self.tokens.get(token).copied() } else { None };
         let session = known.unwrap_or_else(|| self.begin(when, device, token));
         self.note_early_requests(connection, asked, session);
