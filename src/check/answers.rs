@@ -27,7 +27,7 @@ struct Answers;
 impl Check for Answers {
     fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
         let planned = history.plan().device(story.device);
-        if planned.kind != DeviceKind::Sdk {
+        if planned.kind != DeviceKind::Sdk || !story.moments().any(|(_, moment)| sends_an_answer(&moment.what)) {
             return;
         }
         let mut library = Library::default();
@@ -70,6 +70,11 @@ impl Check for Answers {
     fn finish(&mut self, _: &History<'_>, _: &Followed<'_>) -> Findings {
         Findings::default()
     }
+}
+
+fn sends_an_answer(what: &Occurrence) -> bool {
+    let Occurrence::DeviceSent { message: ClientMessage::Request(request), .. } = what else { return false };
+    matches!(&request.content, Content::Call(call) if matches!(**call, Call::Accept { .. } | Call::Reject { .. }))
 }
 
 /// What one library has told its application, and what it was asked.

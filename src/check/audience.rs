@@ -2,6 +2,8 @@
 //!
 //! It only lists; whether they really hear it, and nobody else, is judged by `recipients` and `handled`.
 
+use smallvec::SmallVec;
+
 use super::follow::{Attempt, Change, Outcome, Scene};
 use super::history::{SessionNo, Sure, UserNo};
 use super::variants::{CalledAgain, InviterDevices, Revoked, Variants};
@@ -20,9 +22,12 @@ pub(super) struct Due {
     pub(super) must: bool,
 }
 
+/// What there is mostly a handful of.
+pub(super) type Dues = SmallVec<[Due; 8]>;
+
 /// Everything that is to be heard of a commit.
-pub(super) fn of(scene: &Scene<'_, '_>) -> Vec<Due> {
-    let mut audience = Audience { scene, due: Vec::new() };
+pub(super) fn of(scene: &Scene<'_, '_>) -> Dues {
+    let mut audience = Audience { scene, due: Dues::new() };
     for change in scene.changes {
         audience.of_change(change);
     }
@@ -31,7 +36,7 @@ pub(super) fn of(scene: &Scene<'_, '_>) -> Vec<Due> {
 
 struct Audience<'a, 's, 't> {
     scene: &'a Scene<'s, 't>,
-    due: Vec<Due>,
+    due: Dues,
 }
 
 impl<'t> Audience<'_, '_, 't> {

@@ -21,15 +21,57 @@ pub(super) const CHECK: AlwaysCheck = AlwaysCheck {
     begin: || Box::new(Recipients::default()),
 };
 
-/// For how many recipients of a commit memory is kept for the next.
-const RECIPIENTS_KEPT: usize = 64;
-
 #[derive(Default)]
 struct Recipients {
     findings: Findings,
     missing: Vec<Missing>,
-    /// Lent to commits, to save the allocations of each: who is to hear what, and how often it was sent.
-    due: Map<(SessionNo, EventName, Option<UserNo>), (Due, u32)>,
+    /// Lent to commits, to save the allocations of each.
+    due: DueBook,
+}
+
+/// Who is to hear what of one commit, and whether it was sent.
+#[derive(Default)]
+struct DueBook {
+    due: Vec<(Due, bool)>,
+    /// Where each stands, once there are too many to look through.
+    places: Map<Key, usize>,
+}
+
+/// Which event, to whom, about whom.
+type Key = (SessionNo, EventName, Option<UserNo>);
+
+impl DueBook {
+    /// Up to how many it is faster to look through them all than to look them up.
+    const FEW: usize = 12;
+
+    fn place(&self, key: Key) -> Option<usize> {
+        if self.due.len() <= Self::FEW {
+            return self.due.iter().position(|(due, _)| (due.session, due.event, due.invitee) == key);
+        }
+        self.places.get(&key).copied()
+    }
+
+    fn add(&mut self, one: Due) {
+        if let Some(place) = self.place((one.session, one.event, one.invitee)) {
+            self.due[place].0.must |= one.must;
+            return;
+        }
+        self.due.push((one, false));
+        if self.due.len() > Self::FEW {
+            let from = self.places.len();
+            let behind = self.due[from..].iter().zip(from..);
+            self.places.extend(behind.map(|((due, _), place)| ((due.session, due.event, due.invitee), place)));
+        }
+    }
+
+    /// Makes it ready for another commit. What a crowd needed is given back, or clearing it would cost every commit that
+    /// follows.
+    fn clear(&mut self) {
+        self.due.clear();
+        if !self.places.is_empty() {
+            self.places = Map::default();
+        }
+    }
 }
 
 /// Something that a session should have heard. Whether it had to is known at the end.
@@ -89,8 +131,7 @@ impl Check for Recipients {
         let mut due = std::mem::take(&mut self.due);
         for one in audience::of(scene) {
             if one.event != EventName::InvitationHandledByOtherDevice {
-                let (known, _) = due.entry((one.session, one.event, one.invitee)).or_insert((one, 0));
-                known.must |= one.must;
+                due.add(one);
             }
         }
         for number in scene.deliveries {
@@ -99,9 +140,9 @@ impl Check for Recipients {
             if name == EventName::InvitationHandledByOtherDevice {
                 continue;
             }
-            match due.get_mut(&(delivery.session, name, delivery.invitee)) {
-                Some((_, count)) if *count == 0 => *count = 1,
-                Some(_) => self.twice(scene, *number),
+            match due.place((delivery.session, name, delivery.invitee)) {
+                Some(place) if std::mem::replace(&mut due.due[place].1, true) => self.twice(scene, *number),
+                Some(_) => {}
                 None if may_hear(scene, *number) => {}
                 None => self.stray(scene, *number),
             }
@@ -111,12 +152,12 @@ impl Check for Recipients {
         let of_further_device = |one: &Due| {
             let is_inviters = Some(user(one)) != one.invitee && one.event.is_point();
             let inside = scene.before.members.get(&user(one)).and_then(|member| member.session) == Some(one.session);
-            let another = |(due, count): &(Due, u32)| {
-                *count > 0 && due.event == one.event && due.invitee == one.invitee && user(due) == user(one)
+            let another = |(due, is_sent): &(Due, bool)| {
+                *is_sent && due.event == one.event && due.invitee == one.invitee && user(due) == user(one)
             };
-            is_inviters && (!inside || due.values().any(another))
+            is_inviters && (!inside || due.due.iter().any(another))
         };
-        let missing = due.values().filter(|(due, count)| due.must && *count == 0).map(|(due, _)| Missing {
+        let missing = due.due.iter().filter(|(due, is_sent)| due.must && !is_sent).map(|(due, _)| Missing {
             due: *due,
             instance: scene.instance(),
             revision: scene.revision,
@@ -126,8 +167,6 @@ impl Check for Recipients {
         // What is missing is only looked into where it is missing in the end: more than are reported are not kept.
         self.missing.extend(missing);
         due.clear();
-        // What a crowd needed is given back, or clearing it would cost every commit that follows.
-        due.shrink_to(RECIPIENTS_KEPT);
         self.due = due;
     }
 

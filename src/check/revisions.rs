@@ -5,7 +5,7 @@
 //! together; what each event must carry is judged in `payloads`, what a list shows in `list_fold`.
 
 use super::follow::{Attempt, Change, Followed, Judged, Outcome, Room, Scene};
-use super::history::{Ask, History, Instance, Map, SessionNo, Span};
+use super::history::{Ask, Few, History, Instance, Map, SessionNo, Span};
 use super::variants::LosingDevice;
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::{AttemptRef, Call, Reply};
@@ -101,10 +101,10 @@ impl Revisions {
                         format!("inviteUsers of {name} succeeds at {at}, and its user is not in the room")
                     });
                 }
-                let mut wanted: Vec<&UserId> = user_id_list.iter().collect();
+                let mut wanted: Few<&UserId> = user_id_list.iter().collect();
                 wanted.sort_unstable();
                 wanted.dedup();
-                let mut told: Vec<&UserId> = codes.iter().map(|(user, _)| user).collect();
+                let mut told: Few<&UserId> = codes.iter().map(|(user, _)| user).collect();
                 told.sort_unstable();
                 if wanted != told {
                     self.against(ask, &["INV-3", "INV-8"], || {
@@ -306,24 +306,25 @@ impl Revisions {
 
     /// ORD-1: what was asked after something had been told is judged no earlier than that.
     fn real_time(&mut self, history: &History<'_>) {
-        let told: Map<InstanceId, Vec<(usize, Revision)>> =
-            history.instances.iter().map(|(instance, known)| (*instance, newest_told(history, known))).collect();
-        for (ask, at) in answered(history) {
-            let Some(span) = ask.span() else { continue };
-            let moments = &told[&at.instance];
-            let before = moments.partition_point(|(moment, _)| *moment < span.earliest);
-            let Some((moment, floor)) = before.checked_sub(1).map(|last| moments[last]) else { continue };
-            if at.revision < floor {
-                self.against(ask, &["ORD-1", "ORD-3"], || {
-                    format!(
-                        "a request of {} that came in at {} is judged at revision {}, where revision {floor} had been told \
-                         at {}",
-                        history.plan().device(ask.device).name,
-                        history.at(span.earliest),
-                        at.revision,
-                        history.at(moment)
-                    )
-                });
+        for instance in history.instances.values() {
+            let told = newest_told(history, instance);
+            let asks = instance.commits.iter().flat_map(|commit| commit.asks.iter().map(|ask| (commit.revision, *ask)));
+            for (revision, ask) in asks {
+                let ask = &history.asks[ask];
+                let Some(span) = ask.span() else { continue };
+                let before = told.partition_point(|(moment, _)| *moment < span.earliest);
+                let Some((moment, floor)) = before.checked_sub(1).map(|last| told[last]) else { continue };
+                if revision < floor {
+                    self.against(ask, &["ORD-1", "ORD-3"], || {
+                        format!(
+                            "a request of {} that came in at {} is judged at revision {revision}, where revision {floor} \
+                             had been told at {}",
+                            history.plan().device(ask.device).name,
+                            history.at(span.earliest),
+                            history.at(moment)
+                        )
+                    });
+                }
             }
         }
     }
@@ -345,12 +346,6 @@ fn newest_told(history: &History<'_>, instance: &Instance) -> Vec<(usize, Revisi
         *revision = newest;
     }
     moments
-}
-
-fn answered<'h, 't>(
-    history: &'h History<'t>,
-) -> impl Iterator<Item = (&'h Ask<'t>, crate::protocol::message::RoomPoint)> {
-    history.asks.iter().filter_map(|ask| Some((ask, ask.answer()?.at?)))
 }
 
 /// The attempt that an answer is about (ACC-1), where that is certain, and whether it is the newest of its entry.

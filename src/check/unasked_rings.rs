@@ -5,7 +5,7 @@
 //! the state of the room is for `revisions` to say, and who hears of a ring for `recipients`.
 
 use super::follow::{Followed, Scene};
-use super::history::{Ask, Delivery, History, Map, Span, UserNo};
+use super::history::{Ask, Delivery, Few, History, Map, Span, UserNo};
 use super::variants::CalledAgain;
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
@@ -44,7 +44,7 @@ struct Suspect {
 impl Check for UnaskedRings {
     fn commit(&mut self, scene: &Scene<'_, '_>) {
         let history = scene.history;
-        let mut called: Option<Vec<UserNo>> = None;
+        let mut called: Option<Few<UserNo>> = None;
         let mut last = None;
         for told in scene.deliveries.iter().copied() {
             let delivery = &history.deliveries[told];
@@ -106,12 +106,12 @@ fn begins(history: &History<'_>, delivery: &Delivery<'_>) -> bool {
 }
 
 /// Whom a request has called by its own words, in order.
-fn called_by(history: &History<'_>, ask: Option<&Ask<'_>>) -> Vec<UserNo> {
+fn called_by(history: &History<'_>, ask: Option<&Ask<'_>>) -> Few<UserNo> {
     let Some(Ok(Reply::Invited(codes))) = ask.and_then(Ask::answer).map(|answer| &answer.result) else {
-        return Vec::new();
+        return Few::new();
     };
     let called = codes.iter().filter(|(_, code)| *code == InvitationCode::Success);
-    let mut called: Vec<UserNo> = called.filter_map(|(user, _)| history.user(user)).collect();
+    let mut called: Few<UserNo> = called.filter_map(|(user, _)| history.user(user)).collect();
     called.sort_unstable();
     called
 }

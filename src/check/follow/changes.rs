@@ -1,5 +1,7 @@
 //! What a commit changed: from the request that led to it where that was answered, otherwise from its events.
 
+use smallvec::SmallVec;
+
 use super::super::history::{Ask, Few, History, Map, Revealed, SessionNo, Span, Sure, UserNo};
 use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
 use super::{Change, cause};
@@ -11,12 +13,15 @@ use crate::protocol::vocabulary::{
 };
 use crate::time::Duration;
 
+/// What one commit changes: mostly one thing, or two.
+pub(super) type Changes = SmallVec<[Change; 2]>;
+
 /// What [`explain`] finds.
 pub(super) struct Explained {
     pub(super) cause: Option<usize>,
     /// No earlier than this moment.
     pub(super) earliest: usize,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Changes,
     pub(super) complete: bool,
 }
 
@@ -29,7 +34,7 @@ pub(super) fn explain<'t>(
     window: Span,
 ) -> Explained {
     let cause = cause::find(history, attempts, room, revealed, window);
-    let mut work = Work { history, attempts, room, revealed, window, changes: Vec::new() };
+    let mut work = Work { history, attempts, room, revealed, window, changes: Changes::new() };
     if let Some(cause) = cause {
         let ask = &history.asks[cause];
         let earliest = ask.came_in().unwrap_or(window.earliest);
@@ -55,7 +60,7 @@ struct Work<'w, 't> {
     room: &'w mut Room<'t>,
     revealed: &'w Revealed,
     window: Span,
-    changes: Vec<Change>,
+    changes: Changes,
 }
 
 impl<'t> Work<'_, 't> {
@@ -110,7 +115,7 @@ impl<'t> Work<'_, 't> {
 
     fn withdraw(&mut self, caller: UserNo, ask: &Ask<'t>, users: &[UserId]) -> bool {
         let mut certain = true;
-        let mut done: Vec<UserNo> = Vec::new();
+        let mut done: Few<UserNo> = Few::new();
         for user in users.iter().filter_map(|user| self.history.user(user)) {
             if done.contains(&user) {
                 continue;

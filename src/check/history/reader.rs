@@ -23,7 +23,7 @@ use crate::protocol::event::StampedEvent;
 use crate::protocol::message::{
     ClientMessage, ConnectionNo, Content, Login, Request, Response, RoomPoint, ServerMessage,
 };
-use crate::protocol::vocabulary::{ErrorCode, InstanceId, RequestId, Revision, SessionToken, UserId};
+use crate::protocol::vocabulary::{ErrorCode, RequestId, SessionToken, UserId};
 use crate::trace::{Occurrence, Stage, Trace};
 
 /// Reads a trace once, from its beginning.
@@ -82,6 +82,7 @@ impl<'t> Reader<'t> {
             finals: Vec::new(),
             quiet_from: None,
             instances: Map::default(),
+            told_last: 0,
             unanswered: Map::default(),
         };
         Self {
@@ -209,7 +210,7 @@ impl<'t> Reader<'t> {
             _ => None,
         };
         if let Some(at) = response.at {
-            self.history.revealed(at.instance, at.revision).asks.push(ask);
+            self.history.revealed(at).asks.push(ask);
         }
         if let Some((session, when)) = logged_out {
             self.end(session, Ended { when, how: HowEnded::LoggedOut });
@@ -257,7 +258,7 @@ impl<'t> Reader<'t> {
         let place = history.deliveries.len();
         history.sessions[session.index()].heard.push(place);
         if let Some(point) = delivery.point {
-            history.revealed(point.instance, point.revision).deliveries.push(place);
+            history.revealed(point).deliveries.push(place);
         }
         history.deliveries.push(delivery);
     }
@@ -283,11 +284,18 @@ impl<'t> Reader<'t> {
 }
 
 impl History<'_> {
-    /// What is known of a revision: the latest that was told of, or it is begun.
-    fn revealed(&mut self, instance: InstanceId, revision: Revision) -> &mut Revealed {
-        let commits = &mut self.instances.entry(instance).or_default().commits;
-        if commits.last().is_none_or(|last| last.revision != revision) {
-            commits.push(Revealed { revision, deliveries: SmallVec::new(), asks: Few::new() });
+    /// What is known of a revision: the latest that was told of, or it is begun. What is told of one mostly comes together,
+    /// so the last instance is asked first.
+    fn revealed(&mut self, point: RoomPoint) -> &mut Revealed {
+        let is_last = self.instances.get_index(self.told_last).is_some_and(|(last, _)| *last == point.instance);
+        if !is_last {
+            let entry = self.instances.entry(point.instance);
+            self.told_last = entry.index();
+            entry.or_default();
+        }
+        let commits = &mut self.instances[self.told_last].commits;
+        if commits.last().is_none_or(|last| last.revision != point.revision) {
+            commits.push(Revealed { revision: point.revision, deliveries: SmallVec::new(), asks: Few::new() });
         }
         commits.last_mut().expect("it was pushed just now")
     }
