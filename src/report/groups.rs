@@ -9,8 +9,15 @@ use super::terminal::{Page, requirement_style};
 
 /// How many scenarios are named below a requirement that is broken.
 const SCENARIOS_MAX: usize = 3;
+/// How many characters of a group's title are shown at least.
+const TITLE_MIN: usize = 12;
 /// Where the texts of requirements begin.
 const INDENT: usize = 10;
+
+/// How many requirements have each verdict.
+type Counts = BTreeMap<RequirementVerdict, usize>;
+/// A group, and what it came to.
+type Row<'r> = (&'r GroupResult, Counts);
 
 /// The groups as a table, then each requirement that is broken or of which nothing could be said, with its text and the
 /// scenarios that show it.
@@ -74,7 +81,7 @@ fn about(result: &RunResult, page: Page) -> String {
 }
 
 /// How many requirements of a group have each verdict. Definitions are left out: nothing needs to show them.
-fn counts(group: &GroupResult) -> BTreeMap<RequirementVerdict, usize> {
+fn counts(group: &GroupResult) -> Counts {
     let mut counts = BTreeMap::new();
     for requirement in group.requirements.iter().filter(|one| one.level != "definition") {
         *counts.entry(requirement.verdict).or_default() += 1;
@@ -83,13 +90,13 @@ fn counts(group: &GroupResult) -> BTreeMap<RequirementVerdict, usize> {
 }
 
 fn table(result: &RunResult, page: Page) -> String {
-    let rows: Vec<(&GroupResult, BTreeMap<RequirementVerdict, usize>)> = result
+    let rows: Vec<Row<'_>> = result
         .requirements
         .iter()
         .map(|group| (group, counts(group)))
         .filter(|(_, counts)| !counts.is_empty())
         .collect();
-    let mut sums: BTreeMap<RequirementVerdict, usize> = BTreeMap::new();
+    let mut sums = Counts::new();
     for (verdict, count) in rows.iter().flat_map(|(_, counts)| counts) {
         *sums.entry(*verdict).or_default() += count;
     }
@@ -97,13 +104,17 @@ fn table(result: &RunResult, page: Page) -> String {
     let columns: Vec<RequirementVerdict> =
         RequirementVerdict::ALL.into_iter().rev().filter(|verdict| sums.contains_key(verdict)).collect();
     let widths: Vec<usize> = columns.iter().map(|column| column.name().len().max(4) + 2).collect();
-    let room = page.width.saturating_sub(6 + widths.iter().sum::<usize>()).clamp(12, 44);
+    let room = page.width.saturating_sub(6 + widths.iter().sum::<usize>());
+    if room < TITLE_MIN {
+        return in_words(&rows, &sums, &columns, page);
+    }
+    let room = room.min(44);
     let mut text = format!("{:<1$}", "requirements", 6 + room);
     for (column, width) in columns.iter().zip(&widths) {
         let _ = write!(text, "{:>width$}", column.name());
     }
     text.push('\n');
-    let mut line = |name: &str, title: &str, counts: &BTreeMap<RequirementVerdict, usize>| {
+    let mut line = |name: &str, title: &str, counts: &Counts| {
         let title = if title.chars().count() > room {
             format!("{}…", title.chars().take(room - 1).collect::<String>().trim_end())
         } else {
@@ -127,6 +138,31 @@ fn table(result: &RunResult, page: Page) -> String {
         line(&group.prefix, &group.title, counts);
     }
     line("all", "", &sums);
+    text
+}
+
+/// The same, where the page has no room for all columns: of each group the counts that there are.
+fn in_words(rows: &[Row<'_>], sums: &Counts, columns: &[RequirementVerdict], page: Page) -> String {
+    let mut text = String::new();
+    let all = rows.iter().map(|(group, counts)| (group.prefix.as_str(), counts)).chain([("all", sums)]);
+    for (name, counts) in all {
+        let mut line = format!("{name:<6}");
+        let mut length = 6;
+        for (column, count) in columns.iter().filter_map(|column| Some((column, counts.get(column)?))) {
+            let words = format!("{count} {}", column.name());
+            if length > 6 && length + 2 + words.len() + 1 > page.width {
+                let _ = writeln!(text, "{line},");
+                (line, length) = (" ".repeat(6), 6);
+            }
+            if length > 6 {
+                line.push_str(", ");
+                length += 2;
+            }
+            length += words.len();
+            line.push_str(&page.paint(requirement_style(*column), &words));
+        }
+        let _ = writeln!(text, "{line}");
+    }
     text
 }
 
