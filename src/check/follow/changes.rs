@@ -7,11 +7,11 @@ use super::room::{Attempt, AttemptEnd, Entry, Member, Outcome, Room, Timeout};
 use super::{Change, cause};
 use crate::check::variants::CalledAgain;
 use crate::protocol::call::{Call, Reply};
+use crate::protocol::core::parameters::to_the_millisecond;
 use crate::protocol::event::Event;
 use crate::protocol::vocabulary::{
     AttemptNo, EventName, InvitationCode, InvitationStatus, KickedOutOfRoomReason, Revision, Role, UserId,
 };
-use crate::time::Duration;
 
 /// What one commit changes: mostly one thing, or two.
 pub(super) type Changes = SmallVec<[Change; 2]>;
@@ -468,9 +468,7 @@ fn timeout_of(seconds: f64) -> Timeout {
     if seconds <= 0.0 || !seconds.is_finite() {
         return Timeout::Never;
     }
-    let millis = libm::ceil(seconds * 1000.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts saturate, and it is positive")]
-    Timeout::After(Duration::from_millis(millis as u64))
+    Timeout::After(to_the_millisecond(seconds))
 }
 
 /// Carries changes out.

@@ -102,11 +102,18 @@ pub fn timeout_of(seconds: f64, bounds: &Bounds) -> Result<Option<Duration>, Api
     if seconds == 0.0 {
         return Ok(None);
     }
-    // A product such as 0.001 * 1000 may come out a hair above the millisecond that was meant.
+    Ok(Some(to_the_millisecond(seconds)))
+}
+
+/// INV-11: a number of seconds above 0, rounded up to the millisecond. A number that was meant to be a whole millisecond and
+/// is the sum or product of others, such as 0.1 + 0.2, may come out a few of its last bits above it: that is no fraction.
+#[must_use]
+pub fn to_the_millisecond(seconds: f64) -> Duration {
+    const BITS: f64 = 4.0 * f64::EPSILON;
     let millis = seconds * 1000.0;
     let nearest = libm::round(millis);
-    let millis = if (millis - nearest).abs() < 1e-6 && nearest > 0.0 { nearest } else { libm::ceil(millis) };
-    Ok(Some(Duration::from_millis(millis as u64)))
+    let is_whole = nearest > 0.0 && (millis - nearest).abs() <= nearest * BITS;
+    Duration::from_millis(if is_whole { nearest } else { libm::ceil(millis) } as u64)
 }
 
 /// LST-4.
@@ -120,4 +127,26 @@ pub(super) fn page_size(count: f64, bounds: &Bounds) -> Result<usize, ApiError> 
 
 pub(super) fn invalid(message: impl Into<std::sync::Arc<str>>) -> ApiError {
     ApiError::new(ErrorCode::INVALID_PARAMETER, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_the_millisecond;
+
+    #[test]
+    fn a_fraction_of_a_millisecond_is_rounded_up_and_the_last_bits_of_a_number_are_none() {
+        for (seconds, millis) in [
+            (1.0, 1000),
+            (1.0000000001, 1001),
+            (0.001, 1),
+            (1e-9, 1),
+            (f64::MIN_POSITIVE, 1),
+            (0.1 + 0.2, 300),
+            (0.001 * 3.0, 3),
+            (86_399.999, 86_399_999),
+            (86_399.9990001, 86_400_000),
+        ] {
+            assert_eq!(to_the_millisecond(seconds).as_millis(), millis, "{seconds}");
+        }
+    }
 }
