@@ -317,7 +317,7 @@ fn an_answer_in_the_body_is_not_unanswered() {
         "  - {at: 8s, device: alice.web, enterRoom: {roomId: r1}, any-of: [{unanswered: true}]}
 ",
         1,
-        &["expected: no answer in the body"],
+        &["expected: no answer before the steps are over"],
     );
 }
 

@@ -177,7 +177,10 @@ impl Judge<'_> {
                 difference,
             },
             (Some(pattern), None) => Miss {
-                what: format!("did not hear {}, event {number} of the sequence: the body ended first", pattern.event),
+                what: format!(
+                    "did not hear {}, event {number} of the sequence: the steps were over first",
+                    pattern.event
+                ),
                 place: pattern.place,
                 moment: heard.last().map(|hearing| hearing.moment),
                 difference,

@@ -183,7 +183,7 @@ fn told(trace: &Trace, line: Option<&Line<'_>>) -> String {
             ServerMessage::Response(response) => {
                 let at = response
                     .at
-                    .map_or_else(String::new, |at| format!(" at revision {} of life {}", at.revision, at.instance));
+                    .map_or_else(String::new, |at| format!(" at revision {} of instance {}", at.revision, at.instance));
                 match &response.result {
                     Ok(reply) => format!("gets {}{at}", words.reply(reply).text),
                     Err(error) => format!("gets {}: {}{at}", error.code, error.message),

@@ -1,6 +1,7 @@
 //! What the author's calls came to, and the steps that never happened.
 //!
-//! A result counts whenever it comes, be it only in the epilogue; `unanswered` means that it did not come in the body.
+//! A result counts whenever it comes, be it only in the epilogue; `unanswered` means that it did not come in the body. Messages
+//! say of the body that the steps are over: that is what an author sees of it.
 //! A crowd's call is judged for each of its devices. A step whose trigger never came is a failure at the author's line,
 //! since a scenario in which nothing happened shows nothing.
 
@@ -159,7 +160,7 @@ fn judge_result(
             None if asked.is_none() => "was never called: the device was not able to".to_owned(),
             None => "was never answered".to_owned(),
             Some((moment, answer)) => {
-                let late = if moment > record.body_end { ", only in the epilogue" } else { "" };
+                let late = if moment > record.body_end { ", when the steps were over" } else { "" };
                 // Where single fields differ, the whole result would only be noise in front of them.
                 let outcome = if differing.is_some() { "succeeded".to_owned() } else { outcome(answer, &words) };
                 format!("{outcome} at {}{late}", trace.moments[moment].at)
@@ -238,7 +239,7 @@ fn wish(action: &Action, expected: &[ExpectedResult]) -> String {
             ExpectedOutcome::Returns(pattern) if invites => format!("success with {}", shown_codes(pattern)),
             ExpectedOutcome::Returns(pattern) => format!("success with {}", shown("", pattern)),
             ExpectedOutcome::Fails(code) => format!("failure {}", named(*code)),
-            ExpectedOutcome::Unanswered => "no answer in the body".to_owned(),
+            ExpectedOutcome::Unanswered => "no answer before the steps are over".to_owned(),
         })
         .collect();
     wishes.join(" or ")
@@ -331,7 +332,7 @@ fn never_began(trace: &Trace, record: &Record<'_>, number: usize, step: &Step, f
         check: NAME,
         requirements: Vec::new(),
         message: format!(
-            "the step `{}` never happened: {why}, and the body ended first{more}",
+            "the step `{}` never happened: {why}, and the steps were over first{more}",
             operation_of(&step.action)
         ),
         moment: None,

@@ -604,7 +604,7 @@ pub(super) struct Crashes {
     /// The number that decides what is called, and when the server is killed [default: 1]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<Seed>,
-    /// Save the trace over all lives of the server, unredacted
+    /// Save the trace over all starts of the server, unredacted
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
     /// How to say what came of it

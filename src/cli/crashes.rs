@@ -82,7 +82,7 @@ fn human(
     }
     let _ = writeln!(
         text,
-        "{}: {} kills, {} lives, {} calls ({} succeeded), {} requests answered by a later life, {} sessions resumed, {} calls timed \
+        "{}: {} kills, {} starts, {} calls ({} succeeded), {} requests answered after a later start, {} sessions resumed, {} calls timed \
          out while it was dead; seed {}, {seconds:.1} s",
         verdict.name(),
         extent.kills,

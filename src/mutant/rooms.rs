@@ -33,7 +33,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "answers-mean-the-newest-call",
         seam: Seam::Core,
         breaks: &["ROOM-2", "ACC-1", "REJ-1"],
-        fault: "An answer counts for the newest call, whichever call and whichever life of the room it names.",
+        fault: "An answer counts for the newest call, whichever call and whichever instance of the room it names.",
         part: Part::Decides(|asked| match asked.call() {
             Some(Call::Accept { room_id, .. }) => {
                 asked.core_says_to(Call::Accept { room_id: room_id.clone(), attempt: None })

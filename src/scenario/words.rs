@@ -521,7 +521,11 @@ pub static ATTEMPT: Object = Object {
     id: "attempt",
     doc: "Names one ring of the caller (ACC-1).",
     fields: &[
-        must("instance", Kind::Count, "Which life of the room."),
+        must(
+            "instance",
+            Kind::Count,
+            "Which instance of the room: a room that is dissolved and created again is another.",
+        ),
         must("attempt", Kind::Count, "Which ring of the caller in it."),
     ],
 };

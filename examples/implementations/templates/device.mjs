@@ -27,7 +27,7 @@ class Refused extends Error {
   }
 }
 
-// One life of a device's program. A new one is made when the program starts, so nothing of the last life is left.
+// A device's program, from its start until it is killed. A new one is made when it starts again, so nothing is left of before.
 //
 // Your library needs two things that it does not make itself: a transport and timers. Give it `connect`, `disconnect` and
 // `send` of this class instead of its socket, and `after` instead of setTimeout. Take the time from `now`, in nanoseconds,

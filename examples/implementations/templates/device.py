@@ -32,7 +32,7 @@ class Refused(Exception):
 
 
 class Device:
-    """One life of a device's program. A new one is made when the program starts, so nothing of the last life is left.
+    """A device's program, from its start until it is killed. When it starts again, a new one is made: nothing is left.
 
     Your library needs two things that it does not make itself: a transport and timers. Give it `connect`, `disconnect`
     and `send` of this class instead of its socket, and `after` instead of its timers. Take the time from `now`, in

@@ -176,8 +176,9 @@ const CAN: Group = group! { CAN, "cancelInvitation";
          Revoked."
         "S3-S5: the texts speak of the inviter who takes back its own call";
     "CAN-9" Must Dec Server Wire:
-        "The list rules of INV-9 MUST hold; duplicates count once; unknown accounts are skipped. The commit of a batch \
-         (inviteUsers, cancelInvitation) is one; its list events go out in the order of the list."
+        "cancelInvitation MUST refuse the lists that INV-9 refuses; in a list that it takes, duplicates count once and \
+         unknown accounts are skipped. A call of inviteUsers or cancelInvitation MUST be one commit; its list events go out \
+         in the order in which the call names the users."
         "decision: one call, one commit";
 };
 
@@ -449,8 +450,9 @@ const IDM: Group = group! { IDM, "idempotency and retries";
         "Event delivery MUST be effectively once per device session (duplicates are filtered by ORD-5)."
         "decision: an application that rings twice is wrong, whoever repeated it";
     "IDM-5" Must Dec Device Api:
-        "The client library MUST repeat an unanswered request with the same id after each resume or login; unanswered \
-         {request_timeout: 30 s} after the call it rejects with -1, which means that the outcome is unknown."
+        "After each resume or login the client library MUST send every request again that has no answer yet, with the same \
+         id. A call that has no answer {request_timeout: 30 s} after it was made MUST fail with -1, which means that \
+         nobody knows whether it took effect."
         "decision: an application can't wait for ever";
 };
 
