@@ -4,8 +4,9 @@
 //! The commit of an inviteUsers lies between its arrival and its answer, so a deadline is known only within that (TMO-1).
 
 use super::follow::{Attempt, AttemptEnd, Change, Followed, Outcome, Scene, Timeout};
-use super::history::{History, SessionNo};
+use super::history::{Ask, History, SessionNo};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
+use crate::protocol::call::Call;
 use crate::protocol::vocabulary::InvitationStatus;
 use crate::time::Instant;
 
@@ -144,10 +145,25 @@ impl Deadlines {
         let due = history.moment_at(latest);
         // REC-2: an invitee that was away from beginning to end need not hear of it.
         let before_it_ended = history.moment_at(earliest).saturating_sub(1);
-        let rang = |session: SessionNo| history.connected_within(session, began.latest, before_it_ended);
+        // And where a request that was never answered may have ended it at once, only who was there when it began.
+        let unanswered = || attempt.room.into_iter().flat_map(|room| history.unanswered_asks(room));
+        let may_be_over = unanswered().any(may_end_a_call);
+        let rang = |session: SessionNo| {
+            if may_be_over {
+                history.connected_throughout(session, began.earliest, began.latest)
+            } else {
+                history.connected_within(session, began.latest, before_it_ended)
+            }
+        };
         let invitee = history.sessions_of(attempt.invitee).iter().filter(|session| rang(**session));
         let inviter = attempt.inviter.map_or(&[][..], |inviter| history.sessions_of(inviter)).iter();
-        let witness = invitee.chain(inviter).find(|session| {
+        // Who may have ended it is not told.
+        let may_have_ended_it = |session: SessionNo| {
+            let user = history.session(session).user;
+            unanswered().any(|ask| may_end_a_call(ask) && history.user_of(ask.device) == user)
+        };
+        let mut witnesses = invitee.chain(inviter).filter(|session| !may_have_ended_it(**session));
+        let witness = witnesses.find(|session| {
             history.session(**session).began.latest < due
                 && was_connected(history, **session, bound - history.transit(), end - 1)
         });
@@ -166,6 +182,20 @@ impl Deadlines {
             .on(history.device_of(*witness))
         });
     }
+}
+
+/// Whether a request may bring a call to its end, if it is carried out.
+fn may_end_a_call(ask: &Ask<'_>) -> bool {
+    ask.call().is_some_and(|call| {
+        matches!(
+            call,
+            Call::CancelInvitation { .. }
+                | Call::DestroyRoom { .. }
+                | Call::Accept { .. }
+                | Call::Reject { .. }
+                | Call::EnterRoom { .. }
+        )
+    })
 }
 
 /// Whether one connection of the session stood all the time from then until a moment.

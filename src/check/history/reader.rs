@@ -147,13 +147,16 @@ impl<'t> Reader<'t> {
         let bounds = &trace.plan.service.bounds;
         let (memory, unsure) = (bounds.result_memory, self.history.transit().times(2));
         let asks = &mut self.history.asks;
+        // What is sent behind other requests of the same id is answered behind them.
+        let before_it = known.open.iter().filter(|(id, ..)| **id == request.id).count();
+        let its_answer = || next_answer(trace, index, connection, &request.id, before_it);
         // IDM-1: what changes state and was asked before is the same request, unless its result is no longer kept.
         let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
             let ask = &asks[*ask];
             // Behind a login whose answer is not seen yet, the request's own answer tells.
             let is_of_a_session = || {
                 let first = ask.answers.first().map(|(_, response)| *response);
-                session.is_some() || first.is_some() && next_answer(trace, index, connection, &request.id) == first
+                session.is_some() || first.is_some() && its_answer() == first
             };
             is_of_a_session()
                 && request.content.changes_state()
@@ -164,9 +167,12 @@ impl<'t> Reader<'t> {
                     // may have been forgotten. The answer tells.
                     let first = ask.came_in().unwrap_or(*answered);
                     let is_sure = trace.moments[index].at.since(trace.moments[first].at) + unsure <= memory;
-                    is_kept(response)
-                        && gap <= memory
-                        && (is_sure || next_answer(trace, index, connection, &request.id) == Some(response))
+                    // IDM-2: another content is refused while it is kept.
+                    let says_so = || match its_answer() {
+                        Some(answer) if ask.request.content == request.content => answer == *response,
+                        answer => answer.is_some_and(is_refused),
+                    };
+                    is_kept(response) && gap <= memory && (is_sure || says_so())
                 })
         });
         let repeated = kept.filter(|ask| asks[*ask].request.content == request.content);
@@ -334,16 +340,28 @@ fn events_of(request: &Request) -> u64 {
     }
 }
 
-/// The next answer to a request of this id on a connection.
-fn next_answer<'t>(trace: &'t Trace, from: usize, on: ConnectionNo, id: &RequestId) -> Option<&'t Response> {
-    trace.moments[from..].iter().find_map(|moment| match &moment.what {
+/// The next answer to a request of this id on a connection, behind as many to others of this id.
+fn next_answer<'t>(
+    trace: &'t Trace,
+    from: usize,
+    on: ConnectionNo,
+    id: &RequestId,
+    behind: usize,
+) -> Option<&'t Response> {
+    let mut answers = trace.moments[from..].iter().filter_map(|moment| match &moment.what {
         Occurrence::ServerSent { connection, message: ServerMessage::Response(response), .. }
             if *connection == on && response.id == *id =>
         {
             Some(&**response)
         }
         _ => None,
-    })
+    });
+    answers.nth(behind)
+}
+
+/// IDM-2: refused because its id was used for another request, as far as the code tells.
+fn is_refused(response: &Response) -> bool {
+    matches!(&response.result, Err(error) if error.code == ErrorCode::INVALID_PARAMETER)
 }
 
 /// IDM-1: results -2 and 100001 are not kept, and login comes before all that is kept.
