@@ -5,6 +5,7 @@
 
 mod handlers;
 mod projection;
+pub(crate) mod put_out;
 mod rings;
 mod view;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use self::handlers::Handlers;
 use self::projection::Projection;
+use self::put_out::PutOut;
 use self::rings::Rings;
 use self::view::Views;
 use super::Node;
@@ -148,6 +150,7 @@ struct Told {
     rings: Rings,
     views: Views,
     projection: Projection,
+    put_out: PutOut,
 }
 
 /// What the application wants, and how far that is.
@@ -391,10 +394,13 @@ impl Device {
         let told = self.told.get_or_insert_default();
         match (content, reply, at) {
             (Call::EnterRoom { room_id, .. }, _, Some(at)) => {
-                self.room = Some(room_id.clone());
-                told.views.enter(at);
-                told.projection.enter(at, &self.config.identity.user_id);
                 told.rings.stop(room_id);
+                // ORD-3: the device may have heard first that it was put out again.
+                if !told.put_out.is_after(at) {
+                    self.room = Some(room_id.clone());
+                    told.views.enter(at);
+                    told.projection.enter(at, &self.config.identity.user_id);
+                }
             }
             (Call::FetchAttendeeList { .. }, Reply::Attendees(users), Some(at)) => told.projection.attendees(at, users),
             (Call::GetUserList { .. }, Reply::Members(users), Some(at)) => told.projection.members(at, users),
@@ -457,6 +463,7 @@ impl Device {
         let name = event.event.name();
         let told = self.told.get_or_insert_default();
         told.views.hear(&event);
+        told.put_out.hear(&event);
         match &event.event {
             Event::ReceiveInvitation { room_info, .. } => {
                 let room_id = room_info.room_id.clone();

@@ -13,7 +13,9 @@ use convoke::protocol::bounds::Bounds;
 use convoke::protocol::call::{AttemptRef, Call, CallNo, Reply};
 use convoke::protocol::event::{Event, Stamp, StampedEvent};
 use convoke::protocol::message::{ClientMessage, Content, Response, ServerMessage};
-use convoke::protocol::vocabulary::{ErrorCode, InstanceId, KickedOutOfRoomReason, RequestId, RoomId, UserId};
+use convoke::protocol::vocabulary::{
+    ErrorCode, InstanceId, KickedOutOfRoomReason, RequestId, Revision, RoomId, UserId,
+};
 use convoke::time::Instant;
 use convoke::trace::{DeviceChange, Occurrence};
 
@@ -45,6 +47,8 @@ struct Library {
     state: State,
     received: u64,
     room: Option<RoomId>,
+    /// By which commit of an instance this session was put out of it last.
+    put_out: BTreeMap<InstanceId, Revision>,
     /// The newest attempt of its user that the library was told of, by room (ACC-1).
     told: BTreeMap<RoomId, AttemptRef>,
     /// The attempts that the application knows of (DEV-8).
@@ -196,6 +200,7 @@ impl Library {
             state: State::LoggedOut,
             received: 0,
             room: None,
+            put_out: BTreeMap::new(),
             told: BTreeMap::new(),
             known: BTreeSet::new(),
             pending: Vec::new(),
@@ -339,7 +344,11 @@ impl Library {
         self.returned(now, pending.call, result);
         match (&*pending.content, &response.result) {
             (Call::EnterRoom { room_id, .. }, Ok(_)) => {
-                self.room = Some(room_id.clone());
+                // ORD-3: the end of a place can be told before its beginning is answered.
+                let put_out = response.at.and_then(|at| Some(*self.put_out.get(&at.instance)? > at.revision));
+                if put_out != Some(true) {
+                    self.room = Some(room_id.clone());
+                }
                 self.ringing.remove(room_id);
             }
             (Call::Accept { room_id, .. } | Call::Reject { room_id, .. }, Ok(_)) => {
@@ -384,6 +393,10 @@ impl Library {
                 }
             }
         }
+        if let (Event::KickedOutOfRoom { .. } | Event::RoomDismissed { .. }, Some(stamp)) = (&event.event, &event.stamp)
+        {
+            self.put_out.insert(stamp.instance, stamp.revision);
+        }
         match &event.event {
             Event::KickedOutOfRoom { room_id, .. } | Event::RoomDismissed { room_id, .. }
                 if self.room.as_ref() == Some(room_id) =>
@@ -422,6 +435,7 @@ impl Library {
     /// What belongs to a session that is over.
     fn forget(&mut self) {
         self.received = 0;
+        self.put_out.clear();
         self.told.clear();
         self.known.clear();
         self.ringing.clear();

@@ -29,7 +29,7 @@ pub struct ForeignDevice {
     /// The handlers that the application has ever registered.
     handlers: BTreeSet<Arc<str>>,
     told: Told,
-    /// The room that the application takes the device to be in.
+    /// The room that the device is in, as far as its application and its connection were told.
     room: Option<RoomId>,
 }
 
@@ -130,7 +130,9 @@ impl ForeignDevice {
     /// Where the application is when a call has returned.
     fn follow(&mut self, content: &Call, result: &Result<Reply, ApiError>) {
         match (content, result) {
-            (Call::EnterRoom { room_id, .. }, Ok(_)) => self.room = Some(room_id.clone()),
+            (Call::EnterRoom { room_id, .. }, Ok(_)) if !self.told.is_entry_over() => {
+                self.room = Some(room_id.clone());
+            }
             (Call::ExitRoom { room_id } | Call::DestroyRoom { room_id }, Ok(_))
                 if self.room.as_ref() == Some(room_id) =>
             {

@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use crate::protocol::call::{InvitationPage, ListItem, Reply};
 use crate::protocol::codec::{self, DecodeError};
+use crate::protocol::device::put_out::PutOut;
 use crate::protocol::event::{Event, Invitation, RoomInfo, StampedEvent};
-use crate::protocol::message::ServerMessage;
+use crate::protocol::message::{RoomPoint, ServerMessage};
 use crate::protocol::vocabulary::{AttemptNo, Cursor, InvitationCode, OperationName, Revision, UserId};
 
 /// How many events are kept in mind: more than any library keeps back.
@@ -32,6 +33,9 @@ pub(super) struct Told {
     /// The last that was handed over.
     last: u64,
     replies: VecDeque<Reply>,
+    /// At which revision of which room the last answer was given that tells of one.
+    answered_at: Option<RoomPoint>,
+    put_out: PutOut,
 }
 
 impl Told {
@@ -43,6 +47,7 @@ impl Told {
             ServerMessage::LoggedIn { resumed: false, .. } => {
                 self.events.clear();
                 self.last = 0;
+                self.put_out = PutOut::default();
             }
             ServerMessage::Event { seq, event } => {
                 self.newest = Some(*seq);
@@ -59,6 +64,9 @@ impl Told {
                         self.replies.pop_front();
                     }
                     self.replies.push_back(reply.clone());
+                    if matches!(reply, Reply::RoomInfo(_)) {
+                        self.answered_at = response.at;
+                    }
                 }
             }
             ServerMessage::LoggedIn { .. } | ServerMessage::Refused { .. } => {}
@@ -86,6 +94,7 @@ impl Told {
                 self.last = self.last.max(seq);
                 // What comes next with the same content is another one.
                 self.newest = self.newest.filter(|newest| *newest != seq);
+                self.put_out.hear(event);
                 event.clone()
             }
             None => Arc::new(StampedEvent { stamp: None, event }),
@@ -104,6 +113,11 @@ impl Told {
     fn latest(&self, event: &Event) -> Option<u64> {
         let equal = || self.events.iter().rev().filter(|(_, known)| known.0.event == *event);
         equal().find(|(_, known)| known.1).or_else(|| equal().next()).map(|(seq, _)| *seq)
+    }
+
+    /// Whether an entry of which the library has just told was over before: the device was told that it was put out.
+    pub(super) fn is_entry_over(&self) -> bool {
+        self.answered_at.is_some_and(|entry| self.put_out.is_after(entry))
     }
 
     /// What a call returns, by what the application sees of it.
