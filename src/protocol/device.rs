@@ -7,10 +7,11 @@ mod handlers;
 mod projection;
 pub(crate) mod put_out;
 mod rings;
+mod small_map;
 mod view;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use self::handlers::Handlers;
@@ -274,9 +275,11 @@ impl Device {
         // Eight digits, a hyphen and the longest number.
         const BYTES_MAX: usize = 29;
         self.requests += 1;
-        let mut id = String::with_capacity(BYTES_MAX);
-        write!(id, "{:08x}-{}", self.ids, self.requests).expect("a text takes everything");
-        RequestId::from(id)
+        let mut bytes = [0; BYTES_MAX];
+        let mut rest = &mut bytes[..];
+        write!(rest, "{:08x}-{}", self.ids, self.requests).expect("the longest id fits");
+        let unused = rest.len();
+        RequestId::from(std::str::from_utf8(&bytes[..BYTES_MAX - unused]).expect("digits are text"))
     }
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {

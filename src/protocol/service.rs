@@ -4,9 +4,10 @@
 //! for the record to be made durable and then carries it out, and a restart carries the same records out again. So what a
 //! recovered server knows is what it said (REC-4), by construction.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
@@ -137,7 +138,7 @@ pub enum Record {
         received: u64,
     },
     /// A request that may change state was handled.
-    Handled(Box<HandledRequest>),
+    Handled(HandledRequest),
     /// An attempt reached its deadline.
     Expired {
         /// When it was committed.
@@ -217,7 +218,7 @@ pub struct Service<L = CoreLogic> {
     logic: L,
     state: Durable,
     /// The session that speaks on each open connection, once it has logged in.
-    connections: BTreeMap<ConnectionNo, Option<SessionSlot>>,
+    connections: IndexMap<ConnectionNo, Option<SessionSlot>, FxBuildHasher>,
     tokens: Stream,
     records_since_checkpoint: u64,
     /// How many things the last checkpoint held.
@@ -248,7 +249,7 @@ impl<L: Logic> Service<L> {
             config,
             logic,
             state,
-            connections: BTreeMap::new(),
+            connections: IndexMap::default(),
             tokens: Stream::from_entropy([0; 32]),
             records_since_checkpoint: 0,
             checkpoint_size: 0,
@@ -525,7 +526,7 @@ impl<L: Logic> Service<L> {
             let message = ServerMessage::Event { seq: next, event };
             outputs.push(ServiceOutput::Send { connection, message });
         }
-        self.connections.remove(&connection);
+        self.connections.swap_remove(&connection);
         outputs.push(ServiceOutput::Close { connection });
     }
 
@@ -536,7 +537,7 @@ impl<L: Logic> Service<L> {
 
     fn close_connection_of(&mut self, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
         if let Some(connection) = self.state.sessions.get_mut(slot).connection.take() {
-            self.connections.remove(&connection);
+            self.connections.swap_remove(&connection);
             outputs.push(ServiceOutput::Close { connection });
         }
     }
@@ -610,7 +611,7 @@ impl<L: Logic> Service<L> {
             transition: decision.transition,
         };
         let leaves = handled.request.content.logs_out().then(|| self.state.sessions.get(slot).identity.clone());
-        self.commit(Record::Handled(Box::new(handled)), outputs);
+        self.commit(Record::Handled(handled), outputs);
         if let Some(identity) = leaves {
             self.connections.insert(connection, None);
             let told = self.logic.session_ended(now, &identity);
@@ -698,7 +699,7 @@ impl<L: Logic> Service<L> {
                 self.connections.insert(connection, None);
             }
             ServiceInput::Closed { connection } => {
-                if let Some(Some(slot)) = self.connections.remove(&connection) {
+                if let Some(Some(slot)) = self.connections.swap_remove(&connection) {
                     self.commit(Record::Suspended { at: now, slot }, outputs);
                 }
             }

@@ -327,7 +327,7 @@ fn get_invitation_list(core: &InvitationCore, room: &Room, caller: Caller<'_>, c
     let size = parameters::page_size(count, &core.bounds).expect("checked");
     let visible = |user: &UserId| is_member || user == caller.user; // LST-9
     let mut items = room.places.range(after + 1..).filter(|(_, user)| visible(user));
-    let mut page = InvitationPage { invitation_list: Vec::new(), cursor: Cursor::from("") };
+    let mut page = InvitationPage { invitation_list: Vec::new(), cursor: Cursor::default() };
     let mut last = after;
     for (place, user) in items.by_ref().take(size) {
         page.invitation_list.push(list_item(core, room, user));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::room::{Answered, Entry, Invitee, Member, Room};
 use super::{Deadline, DissolvedRoom, InvitationCore, SessionSlot, Told};
@@ -188,7 +189,7 @@ struct Addressed {
     revision: Revision,
     info: Arc<RoomInfo>,
     /// M: the member devices that hear of this commit.
-    members: Vec<SessionSlot>,
+    members: SmallVec<[SessionSlot; 4]>,
 }
 
 impl InvitationCore {
@@ -517,7 +518,7 @@ fn entered(
         .map(|session| session.slot)
         .expect("the entering device is online");
     // The members before the commit hear of it; the entering device does not.
-    let before: Vec<SessionSlot> = core.rooms[room_id].members.values().map(|member| member.slot).collect();
+    let before: SmallVec<[SessionSlot; 4]> = core.rooms[room_id].members.values().map(|member| member.slot).collect();
     let moved_from = core.rooms[room_id].members.get(user).map(|member| member.slot);
     let mut addressed = commit(core, room_id, |room| match room.members.get_mut(user) {
         Some(member) => {

@@ -4,12 +4,12 @@
 //! removed stays in it through an entry, and the other way round. Each list is what was last fetched with the events
 //! since; what the application never fetched is known from events alone. Nothing here asks the server for anything.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
+use super::small_map::SmallMap;
 use crate::protocol::call::{InvitationPage, NotEnteredUser};
 use crate::protocol::event::{Event, StampedEvent, UserInfo};
 use crate::protocol::message::RoomPoint;
@@ -21,7 +21,7 @@ pub(super) struct Projection {
     /// The instance that was entered, once that is known.
     entered: Option<InstanceId>,
     /// By instance, since events of the next room can come before the answer to enterRoom. Entering forgets the others.
-    by_instance: BTreeMap<InstanceId, Lists>,
+    by_instance: SmallMap<InstanceId, Box<Lists>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ struct Followed<T> {
     /// In the order of the list.
     present: IndexMap<UserId, Present<T>, FxBuildHasher>,
     /// Who left the list, and at which revision.
-    absent: BTreeMap<UserId, Revision>,
+    absent: IndexMap<UserId, Revision, FxBuildHasher>,
 }
 
 /// A user on a list.
@@ -62,7 +62,7 @@ struct Present<T> {
 
 impl<T> Default for Followed<T> {
     fn default() -> Self {
-        Self { floor: Revision::default(), present: IndexMap::default(), absent: BTreeMap::new() }
+        Self { floor: Revision::default(), present: IndexMap::default(), absent: IndexMap::default() }
     }
 }
 
@@ -95,7 +95,7 @@ impl<T> Followed<T> {
         if !self.is_news(at, user) {
             return;
         }
-        self.absent.remove(user);
+        self.absent.swap_remove(user);
         match self.present.get_mut(user) {
             Some(known) => (known.seen, known.item) = (at, item),
             None => {
@@ -125,7 +125,7 @@ impl Projection {
         if self.entered.replace(at.instance) == Some(at.instance) {
             return;
         }
-        self.by_instance.retain(|instance, _| *instance == at.instance);
+        self.by_instance.retain_only(&at.instance);
         let lists = self.lists(at.instance);
         lists.attendees.replace(at.revision, []);
         lists.members.replace(at.revision, [(me.clone(), at.revision, ())]);
@@ -221,7 +221,7 @@ impl Projection {
     }
 
     fn lists(&mut self, instance: InstanceId) -> &mut Lists {
-        self.by_instance.entry(instance).or_default()
+        self.by_instance.get_or_insert_default(instance)
     }
 }
 

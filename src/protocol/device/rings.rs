@@ -1,8 +1,10 @@
 //! What rings on this device, and which attempts its user's answers are meant for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use super::small_map::SmallMap;
 use crate::protocol::call::{AttemptRef, Call};
 use crate::protocol::event::StampedEvent;
 use crate::protocol::vocabulary::{AttemptNo, InstanceId, InvitationStatus, RejectedReason, RoomId, UserId};
@@ -11,11 +13,11 @@ use crate::protocol::vocabulary::{AttemptNo, InstanceId, InvitationStatus, Rejec
 #[derive(Debug, Default)]
 pub(super) struct Rings {
     /// The newest attempt told of, by room (ACC-1).
-    known: BTreeMap<RoomId, AttemptRef>,
+    known: SmallMap<RoomId, AttemptRef>,
     /// The attempts whose closing event the application is to hear (DEV-8).
-    open: Vec<AttemptRef>,
+    open: SmallVec<[AttemptRef; 1]>,
     /// What rings now: ended by the answer, the closing event or the session (REJ-5).
-    ringing: BTreeMap<RoomId, AttemptRef>,
+    ringing: SmallMap<RoomId, AttemptRef>,
 }
 
 impl Rings {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::small_map::SmallMap;
 use crate::protocol::call::ListItem;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::RoomPoint;
@@ -10,7 +11,7 @@ use crate::protocol::vocabulary::{InstanceId, Revision, UserId};
 /// The newest that was seen, by room instance. A device follows one list at a time, and of other rooms it knows a number.
 #[derive(Debug, Default)]
 pub(super) struct Views {
-    by_instance: BTreeMap<InstanceId, View>,
+    by_instance: SmallMap<InstanceId, View>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ impl Views {
 
     /// Takes a page in. False when it is older than what has come in since: it must be read again.
     pub(super) fn page(&mut self, at: RoomPoint, first: bool, items: &[ListItem]) -> bool {
-        let view = self.by_instance.entry(at.instance).or_default();
+        let view = self.by_instance.get_or_insert_default(at.instance);
         if at.revision < view.newest {
             return false;
         }
@@ -54,7 +55,7 @@ impl Views {
     /// shows a ring of which the end has come in would begin it again.
     pub(super) fn hear(&mut self, event: &StampedEvent) {
         if let Some(stamp) = event.stamp.as_ref().filter(|stamp| stamp.about.is_some()) {
-            let view = self.by_instance.entry(stamp.instance).or_default();
+            let view = self.by_instance.get_or_insert_default(stamp.instance);
             view.newest = view.newest.max(stamp.revision);
         }
     }
@@ -63,7 +64,7 @@ impl Views {
     pub(super) fn is_news(&mut self, event: &StampedEvent) -> bool {
         let Some(stamp) = &event.stamp else { return true };
         let Some(about) = &stamp.about else { return true };
-        let view = self.by_instance.entry(stamp.instance).or_default();
+        let view = self.by_instance.get_or_insert_default(stamp.instance);
         let seen = view.invitees.get(&about.invitee).copied().unwrap_or(view.floor);
         // Events of one commit share its revision, so after an event only what is older is stale.
         if stamp.revision < seen || stamp.revision <= view.floor {

@@ -114,7 +114,7 @@ impl Sim<'_> {
         for index in self.plan.device_indices() {
             let Some(node) = &self.devices[index.index()].node else { continue };
             let Some(room_id) = node.room().cloned() else { continue };
-            let call = Call::GetInvitationList { room_id, cursor: Cursor::from(""), count: 0.0 };
+            let call = Call::GetInvitationList { room_id, cursor: Cursor::default(), count: 0.0 };
             self.call(index, Arc::new(call), None);
         }
         self.run_until(Instant::NEVER)

@@ -1,6 +1,7 @@
 //! What will happen next: a queue by time, in which ties are broken by the order of entry.
 
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::time::Instant;
@@ -11,8 +12,8 @@ use crate::time::Instant;
 pub(super) struct Queue<W, T> {
     /// Small keys move about in the heap; what they stand for stays where it is.
     keys: BinaryHeap<Reverse<Key<W>>>,
-    /// Keys that came in the order of their times, beside the heap: where all links are alike, those of all arrivals.
-    stream: VecDeque<Key<W>>,
+    /// What came in the order of its times, beside the heap: where all links are alike, all arrivals.
+    stream: VecDeque<(Instant, u64, T)>,
     items: Vec<Option<T>>,
     free: Vec<u32>,
     entered: u64,
@@ -41,12 +42,11 @@ impl<W: Copy + Ord, T: From<W>> Queue<W, T> {
 
     /// The same for what mostly happens in the order in which it is pushed.
     pub(super) fn push_in_order(&mut self, at: Instant, item: T) {
-        let what = self.keep(item);
-        let key = self.key(at, what);
         if self.stream.back().is_none_or(|(last, _, _)| *last <= at) {
-            self.stream.push_back(key);
+            self.entered += 1;
+            self.stream.push_back((at, self.entered, item));
         } else {
-            self.keys.push(Reverse(key));
+            self.push(at, item);
         }
     }
 
@@ -77,20 +77,21 @@ impl<W: Copy + Ord, T: From<W>> Queue<W, T> {
     /// Whether what is next stands in the stream.
     fn is_next_in_stream(&self) -> bool {
         match (self.stream.front(), self.keys.peek()) {
-            (Some(first), Some(Reverse(other))) => first < other,
+            (Some((at, entered, _)), Some(Reverse((other, later, _)))) => (at, entered) < (other, later),
             (first, _) => first.is_some(),
         }
     }
 
     /// Takes what is next, if its time has come.
     pub(super) fn pop_if(&mut self, is_due: impl FnOnce(Instant) -> bool) -> Option<(Instant, T)> {
-        let in_stream = self.is_next_in_stream();
-        let (at, ..) = if in_stream { self.stream.front()? } else { &self.keys.peek()?.0 };
-        if !is_due(*at) {
+        if self.is_next_in_stream() {
+            return self.stream.pop_front_if(|(at, ..)| is_due(*at)).map(|(at, _, item)| (at, item));
+        }
+        let next = self.keys.peek_mut()?;
+        if !is_due(next.0.0) {
             return None;
         }
-        let key = if in_stream { self.stream.pop_front() } else { self.keys.pop().map(|key| key.0) };
-        let (at, _, what) = key?;
+        let Reverse((at, _, what)) = PeekMut::pop(next);
         let item = match what {
             What::Word(word) => word.into(),
             What::Item(index) => {
