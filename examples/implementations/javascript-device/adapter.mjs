@@ -5,19 +5,11 @@
 
 import { createInterface } from "node:readline";
 import { Device } from "./device.mjs";
+import { INVITATION_EVENTS } from "./numbers.mjs";
 
 const NANOSECONDS = 1_000_000; // in a millisecond
 const EVENTS = [
-  "onReceiveInvitation",
-  "onInvitationHandledByOtherDevice",
-  "onInvitationCancelled",
-  "onInvitationAccepted",
-  "onInvitationRejected",
-  "onInvitationTimeout",
-  "onInvitationRevokedByAdmin",
-  "onInvitationAdded",
-  "onInvitationRemoved",
-  "onInvitationStatusChanged",
+  ...INVITATION_EVENTS,
   "onRemoteUserEnterRoom",
   "onRemoteUserLeaveRoom",
   "onRoomDismissed",

@@ -5,21 +5,10 @@
 
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import { INVITATION_EVENTS } from "./numbers.mjs";
 import { deviceAt } from "./websocket.mjs";
 
 const url = process.argv[2] ?? "ws://127.0.0.1:7878/v1";
-const EVENTS = /** @type {const} */ ([
-  "onReceiveInvitation",
-  "onInvitationHandledByOtherDevice",
-  "onInvitationCancelled",
-  "onInvitationAccepted",
-  "onInvitationRejected",
-  "onInvitationTimeout",
-  "onInvitationRevokedByAdmin",
-  "onInvitationAdded",
-  "onInvitationRemoved",
-  "onInvitationStatusChanged",
-]);
 
 // A device with its manager, and a way to wait for what its application hears.
 /** @param {string} userId @param {string} deviceId @param {string} platform */
@@ -30,7 +19,7 @@ async function login(userId, deviceId, platform) {
   /** @type {[string, any][]} */
   const heard = [];
   const happened = new EventEmitter();
-  for (const event of EVENTS) {
+  for (const event of INVITATION_EVENTS) {
     manager.on(event, (payload) => {
       heard.push([event, payload]);
       happened.emit("event");

@@ -1,4 +1,4 @@
-// Numbers of PROTOCOL.md, section 11. check.ts holds them against the official declarations.
+// Numbers of PROTOCOL.md, section 11, and names of events. check.ts holds them against the official declarations.
 
 export const InvitationStatus = /** @type {const} */ ({ kNone: 0, kPending: 1, kTimeout: 2, kAccepted: 3, kRejected: 4 });
 export const InvitationCode = /** @type {const} */ ({ kSuccess: 0, kAlreadyInInvitationList: 1, kAlreadyInConference: 2 });
@@ -23,3 +23,17 @@ export class Refused extends Error {
     this.code = code;
   }
 }
+
+// The events that the manager tells of.
+export const INVITATION_EVENTS = /** @type {const} */ ([
+  "onReceiveInvitation",
+  "onInvitationHandledByOtherDevice",
+  "onInvitationCancelled",
+  "onInvitationAccepted",
+  "onInvitationRejected",
+  "onInvitationTimeout",
+  "onInvitationRevokedByAdmin",
+  "onInvitationAdded",
+  "onInvitationRemoved",
+  "onInvitationStatusChanged",
+]);
