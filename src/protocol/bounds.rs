@@ -96,6 +96,10 @@ bounds! {
     undelivered_max: Count = 100_000,
     /// After how many events received the client library acknowledges, if no request does so first.
     acknowledge_every: Count = 64,
+    /// How many UTF-8 bytes roomName, userName, avatarUrl and a password may have.
+    text_max: Count = 4096,
+    /// How many rooms a user may own at a time.
+    rooms_max: Count = 1000,
 }
 
 /// All bounds with their defaults, as a Markdown table.

@@ -90,6 +90,9 @@ struct User {
     sessions: Vec<OnlineSession>,
     /// The room that the user is in.
     room: Option<RoomId>,
+    /// How many rooms are the user's own. In what an older version has written down it is not counted.
+    #[serde(default)]
+    owned: u32,
     buckets: Buckets,
 }
 
@@ -129,6 +132,7 @@ impl InvitationCore {
             avatar_url,
             sessions: Vec::new(),
             room: None,
+            owned: 0,
             buckets: Buckets::default(),
         });
     }

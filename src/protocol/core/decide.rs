@@ -373,6 +373,11 @@ fn create_room(core: &InvitationCore, caller: Caller<'_>, call: &Call) -> Judged
         return Err(ApiError::new(ErrorCode::ROOM_ID_OCCUPIED, "a room of this id exists"));
     }
     require_accounts(core, schedule_attendees)?;
+    // ERR-6: a user who makes rooms and never dissolves them would take all there is.
+    if u64::from(core.user(caller.user).owned) >= core.bounds.rooms_max {
+        let words = format!("the user owns {} rooms, as many as are allowed", core.bounds.rooms_max);
+        return Err(ApiError::new(ErrorCode::FREQ_LIMIT, words));
+    }
     leads_to(Transition::RoomCreated {
         room_id: room_id.clone(),
         owner: caller.user.clone(),

@@ -39,6 +39,15 @@ pub fn check(call: &Call, bounds: &Bounds) -> Result<(), ApiError> {
         }
         Call::GetInvitationList { count, .. } => page_size(*count, bounds).map(drop),
         Call::KickRemoteUserOutOfRoom { user_id, .. } | Call::ChangeUserRole { user_id, .. } => check_id(user_id),
+        Call::SetSelfInfo { user_name, avatar_url } => {
+            check_text("userName", user_name, bounds)?;
+            check_text("avatarUrl", avatar_url, bounds)
+        }
+        Call::CreateRoom { room_name, password, .. } => {
+            check_text("roomName", room_name, bounds)?;
+            check_text("password", password, bounds)
+        }
+        Call::UpdateRoomNameByAdmin { room_name, .. } => check_text("roomName", room_name, bounds),
         _ => Ok(()),
     }
 }
@@ -86,6 +95,14 @@ fn check_ids(ids: &[UserId], bounds: &Bounds) -> Result<(), ApiError> {
         return Err(invalid(format!("userIdList has {} ids; at most {} are allowed", ids.len(), bounds.ids_max)));
     }
     ids.iter().try_for_each(check_id)
+}
+
+/// What a server keeps for as long as there is the room or the account, and sends with every event, has an end.
+fn check_text(name: &str, text: &str, bounds: &Bounds) -> Result<(), ApiError> {
+    if text.len() as u64 <= bounds.text_max {
+        return Ok(());
+    }
+    Err(invalid(format!("{name} has {} bytes; at most {} are allowed", text.len(), bounds.text_max)))
 }
 
 fn check_id(id: &UserId) -> Result<(), ApiError> {

@@ -457,6 +457,7 @@ fn room_created(core: &mut InvitationCore, at: Instant, transition: &Transition)
         info: None,
     };
     core.rooms.insert(room_id.clone(), room);
+    core.user_mut(owner).owned += 1;
 }
 
 /// ROOM-5: one commit, in which every live attempt ends as a revocation by the owner (REV-4).
@@ -482,6 +483,8 @@ fn room_destroyed(core: &mut InvitationCore, at: Instant, room_id: &RoomId, effe
 
     // Removing by shifting keeps the order of the rooms, which nothing depends on but which is pleasant to print.
     let room = core.rooms.shift_remove(room_id).expect("the room exists");
+    let owned = &mut core.user_mut(&room.owner).owned;
+    *owned = owned.saturating_sub(1);
     for user in room.members.keys() {
         core.user_mut(user).room = None;
     }
@@ -595,6 +598,9 @@ fn role_changed(core: &mut InvitationCore, room_id: &RoomId, user: &UserId, role
         user_role,
     };
     if role == Role::RoomOwner {
+        let before = &mut core.user_mut(&old_owner).owned;
+        *before = before.saturating_sub(1);
+        core.user_mut(user).owned += 1;
         addressed.tell_members(None, changed(&old_owner, Role::GeneralUser), effects);
     }
     addressed.tell_members(None, changed(user, role), effects);

@@ -61,8 +61,8 @@ fn every_bound_exists_with_the_default_given() {
         }
     }
     let unnamed: Vec<_> = Bounds::NAMES.iter().filter(|name| !named.contains(**name)).collect();
-    // These two belong to the session layer of the reference, and no requirement limits an implementation to them.
-    assert_eq!(unnamed, [&"undelivered_max", &"acknowledge_every"]);
+    // These are how the reference bounds its memory, and no requirement limits an implementation to them.
+    assert_eq!(unnamed, [&"undelivered_max", &"acknowledge_every", &"text_max", &"rooms_max"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::{Record, Service, ServiceConfig, ServiceInput, ServiceOutput};
 use crate::protocol::Node as _;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::codec;
-use crate::protocol::message::ConnectionNo;
+use crate::protocol::message::{ConnectionNo, ServerMessage};
 use crate::time::Instant;
 
 const CONNECTION: ConnectionNo = ConnectionNo(1);
@@ -54,4 +54,95 @@ fn checkpoints_hold_fewer_things_than_are_recorded_between_them() {
     }
     assert!(checkpoints >= 5, "the journal is bounded: {checkpoints}");
     assert!(written <= 2 * 1_000, "{written} things were written into {checkpoints} checkpoints, of 1000 requests");
+}
+
+/// A client that asks one thing after another.
+struct Client {
+    service: Service,
+    records: Vec<std::sync::Arc<Record>>,
+    asked: u32,
+}
+
+impl Client {
+    fn new(bounds: Bounds, user: &str) -> Self {
+        let mut client = Self { service: started(bounds, Vec::new()), records: Vec::new(), asked: 0 };
+        client.logs_in(user);
+        client
+    }
+
+    fn logs_in(&mut self, user: &str) {
+        let login = r#"{"type":"login","userId":"USER","deviceId":"d","platform":"web","userSig":""}"#;
+        let outputs = said(&mut self.service, &login.replace("USER", user));
+        self.keep(outputs);
+    }
+
+    /// What is answered: the code of the error, or 0.
+    fn asks(&mut self, operation: &str, args: &str) -> i32 {
+        self.asked += 1;
+        let request = format!(
+            r#"{{"type":"request","id":"{}","received":0,"operation":"{operation}","args":{{{args}}}}}"#,
+            self.asked
+        );
+        let outputs = said(&mut self.service, &request);
+        self.keep(outputs).expect("every request is answered")
+    }
+
+    fn keep(&mut self, outputs: Vec<ServiceOutput>) -> Option<i32> {
+        let mut answer = None;
+        for output in outputs {
+            match output {
+                ServiceOutput::Persist(record) => self.records.push(record),
+                ServiceOutput::Send { message: ServerMessage::Response(response), .. } => {
+                    answer = Some(response.result.as_ref().err().map_or(0, |error| error.code.0));
+                }
+                _ => {}
+            }
+        }
+        answer
+    }
+}
+
+fn started(bounds: Bounds, records: Vec<std::sync::Arc<Record>>) -> Service {
+    let mut service = Service::new(ServiceConfig {
+        bounds,
+        rate_limits: true,
+        accounts: Vec::new(),
+        open_accounts: true,
+        checkpoint_every: None,
+    });
+    let mut outputs = Vec::new();
+    service.step(Instant::START, ServiceInput::Started { records, entropy: [7; 32] }, &mut outputs);
+    service.step(Instant::START, ServiceInput::Opened { connection: CONNECTION }, &mut outputs);
+    service
+}
+
+#[test]
+fn a_user_owns_no_more_rooms_than_are_allowed() {
+    let bounds = Bounds { rooms_max: 2, ..Bounds::default() };
+    let mut alice = Client::new(bounds.clone(), "alice");
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r1""#), 0);
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r2""#), 0);
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), -2);
+    // The order of ERR-1: whatever else is wrong is told first.
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r1""#), 100_003);
+    // A restart counts what there was.
+    alice.service = started(bounds, std::mem::take(&mut alice.records));
+    alice.logs_in("alice");
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), -2);
+    assert_eq!(alice.asks("destroyRoom", r#""roomId":"r1""#), 0);
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), 0);
+    assert_eq!(alice.asks("createRoom", r#""roomId":"r4""#), -2);
+}
+
+#[test]
+fn texts_that_are_kept_have_an_end() {
+    let mut alice = Client::new(Bounds { text_max: 4, ..Bounds::default() }, "alice");
+    assert_eq!(alice.asks("createRoom", r#""roomId":"a-long-id","roomName":"hall!""#), -1001);
+    assert_eq!(alice.asks("createRoom", r#""roomId":"a-long-id","password":"12345""#), -1001);
+    assert_eq!(alice.asks("createRoom", r#""roomId":"a-long-id","roomName":"hall""#), 0);
+    assert_eq!(alice.asks("updateRoomNameByAdmin", r#""roomId":"a-long-id","roomName":"halls""#), -1001);
+    // Bytes of UTF-8, and not letters.
+    assert_eq!(alice.asks("setSelfInfo", r#""userName":"äöü","avatarUrl":"""#), -1001);
+    assert_eq!(alice.asks("setSelfInfo", r#""userName":"äö","avatarUrl":"a.png""#), -1001);
+    assert_eq!(alice.asks("setSelfInfo", r#""userName":"äö","avatarUrl":"""#), 0);
 }
