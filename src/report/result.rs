@@ -18,7 +18,7 @@ use crate::run::Verdict;
 
 pub use build::{About, Builder};
 pub use requirements::RequirementVerdict;
-pub(super) use requirements::shows;
+pub(super) use requirements::{broken, shows};
 
 /// The version of the shape: it changes when a field changes its meaning or goes, not when one is added.
 pub const VERSION: u32 = 1;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::result::shows;
+use super::result::{broken, shows};
 use super::terminal;
 use crate::plan::RequirementId;
 use crate::protocol::requirements;
@@ -59,7 +59,8 @@ impl Summary {
         let empty = || outcome.empty_claims.iter().map(|empty| &*empty.claim.requirement.0);
         let is_shown = |id: &&RequirementId| shows(outcome.verdict, &id.0, !outcome.findings.is_empty(), empty());
         self.covered.extend(outcome.covers.iter().filter(binds).filter(is_shown).cloned());
-        self.broken.extend(broken(outcome).filter(binds).cloned());
+        let named = outcome.findings.iter().map(|finding| &finding.requirements[..]);
+        self.broken.extend(broken(named, &outcome.covers).filter(binds).cloned());
         if !outcome.verdict.is_well() {
             self.failed.push(repeat.to_owned());
         }
@@ -82,11 +83,4 @@ impl Summary {
     pub fn exit_code(&self) -> u8 {
         self.verdicts.keys().map(|verdict| verdict.exit_code()).max().unwrap_or(0)
     }
-}
-
-/// The requirements that a scenario shows broken. A finding that names none counts against everything that is claimed.
-fn broken(outcome: &Outcome) -> impl Iterator<Item = &RequirementId> {
-    let names_none = outcome.findings.iter().any(|finding| finding.requirements.is_empty());
-    let named = outcome.findings.iter().flat_map(|finding| &finding.requirements);
-    named.chain(outcome.covers.iter().filter(move |_| names_none))
 }

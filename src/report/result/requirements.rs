@@ -90,7 +90,8 @@ pub(super) fn requirements(scenarios: &[ScenarioResult], profile: &Profile) -> V
         for id in &scenario.out_of_reach {
             about.entry(id).or_default().claimed_in_vain_by.push(scenario);
         }
-        for id in broken(scenario) {
+        let named = scenario.findings.iter().map(|finding| &finding.requirements[..]);
+        for id in broken(named, &scenario.covers) {
             let broken_by = &mut about.entry(id).or_default().broken_by;
             if !broken_by.last().is_some_and(|last| std::ptr::eq(*last, scenario)) {
                 broken_by.push(scenario);
@@ -134,16 +135,14 @@ fn paths(scenarios: &[&ScenarioResult]) -> Vec<String> {
     paths
 }
 
-/// The requirements that a scenario shows broken. A finding that names none counts against everything that the scenario
-/// claims: its author meant them.
-fn broken(scenario: &ScenarioResult) -> impl Iterator<Item = &str> {
-    let named = scenario.findings.iter().flat_map(|finding| &finding.requirements);
-    let claimed = scenario.covers.iter().filter(|_| names_none(scenario));
-    named.chain(claimed).map(String::as_str)
-}
-
-fn names_none(scenario: &ScenarioResult) -> bool {
-    scenario.findings.iter().any(|finding| finding.requirements.is_empty())
+/// The requirements that a scenario shows broken, of what each of its findings names. One that names none counts against
+/// everything that the scenario claims: its author meant them.
+pub(in crate::report) fn broken<'a, Id>(
+    named: impl Iterator<Item = &'a [Id]> + Clone,
+    claimed: &'a [Id],
+) -> impl Iterator<Item = &'a Id> {
+    let names_none = named.clone().any(<[Id]>::is_empty);
+    named.flatten().chain(claimed.iter().filter(move |_| names_none))
 }
 
 fn verdict(id: &str, about: &About<'_>, profile: &Profile) -> RequirementVerdict {
