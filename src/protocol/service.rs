@@ -457,8 +457,14 @@ impl<L: Logic> Service<L> {
             return;
         }
         let old = self.state.devices.session_of(&identity.user_id, &identity.device_id);
+        // DEV-9: a device is on one platform. What comes back on another is another session, or a device of one platform
+        // would go on beside the one that has its place there.
+        let is_it = |slot: SessionSlot, token: &SessionToken| {
+            let session = self.state.sessions.get(slot);
+            session.token == *token && session.identity.platform == identity.platform
+        };
         let resumed = match (old, &resume) {
-            (Some(slot), Some(resume)) if self.state.sessions.get(slot).token == resume.session => Some((slot, resume)),
+            (Some(slot), Some(resume)) if is_it(slot, &resume.session) => Some((slot, resume)),
             _ => None,
         };
         if let Some((slot, resume)) = resumed {

@@ -146,3 +146,45 @@ fn texts_that_are_kept_have_an_end() {
     assert_eq!(alice.asks("setSelfInfo", r#""userName":"äö","avatarUrl":"a.png""#), -1001);
     assert_eq!(alice.asks("setSelfInfo", r#""userName":"äö","avatarUrl":"""#), 0);
 }
+
+#[test]
+fn who_comes_back_on_another_platform_comes_back_to_no_session() {
+    let mut service = started(Bounds::default(), Vec::new());
+    let login = |device: &str, platform: &str, resume: &str| {
+        format!(
+            r#"{{"type":"login","userId":"bob","deviceId":"{device}","platform":"{platform}","userSig":""{resume}}}"#
+        )
+    };
+    let open = |service: &mut Service, connection: u32, login: &str| {
+        let connection = ConnectionNo(connection);
+        let mut outputs = Vec::new();
+        service.step(Instant::START, ServiceInput::Opened { connection }, &mut outputs);
+        let message = codec::decode_client(login).expect("a lawful message");
+        service.step(Instant::START, ServiceInput::Message { connection, message }, &mut outputs);
+        outputs
+    };
+    let answer = |outputs: &[ServiceOutput]| {
+        let message = outputs.iter().find_map(|output| match output {
+            ServiceOutput::Send {
+                message: message @ (ServerMessage::LoggedIn { .. } | ServerMessage::Refused { .. }),
+                ..
+            } => Some(message.clone()),
+            _ => None,
+        });
+        match message.expect("every login is answered") {
+            ServerMessage::LoggedIn { session, resumed } => Ok((session, resumed)),
+            ServerMessage::Refused { error } => Err(error.code.0),
+            _ => unreachable!("nothing else was looked for"),
+        }
+    };
+    let (token, _) = answer(&open(&mut service, 2, &login("b1", "phone", ""))).unwrap();
+    let resume = format!(r#","resume":{{"session":"{}","received":0}}"#, token.as_str());
+    let (same, resumed) = answer(&open(&mut service, 3, &login("b1", "phone", &resume))).unwrap();
+    assert!(resumed && same == token);
+    let (other, resumed) = answer(&open(&mut service, 4, &login("b1", "tablet", &resume))).unwrap();
+    assert!(!resumed && other != token);
+    // The place on the phone is free, and a device that has the place on the tablet keeps it (DEV-9).
+    let (phone, _) = answer(&open(&mut service, 5, &login("b2", "phone", ""))).unwrap();
+    let resume = format!(r#","resume":{{"session":"{}","received":0}}"#, phone.as_str());
+    assert_eq!(answer(&open(&mut service, 6, &login("b2", "tablet", &resume))), Err(-1002));
+}
