@@ -125,8 +125,13 @@ pub(super) fn weigh(
                 };
                 let live = |user: &UserId| {
                     let Some(entry) = history.user(user).and_then(|user| room.entry(user)) else { return false };
-                    let inviter = entry.attempt.and_then(|attempt| attempts[attempt].inviter);
-                    entry.status == InvitationStatus::Pending && (privileged || inviter == Some(caller))
+                    let attempt = entry.attempt.map(|attempt| &attempts[attempt]);
+                    let is_inviter = attempt.is_some_and(|attempt| attempt.inviter == Some(caller));
+                    // TMO-3: whoever asks after the deadline finds it over.
+                    let deadline = attempt.and_then(|attempt| attempt.deadline_times(history));
+                    let is_late =
+                        deadline.zip(asked.came_in()).is_some_and(|((_, latest), at)| history.at(at) >= latest);
+                    entry.status == InvitationStatus::Pending && !is_late && (privileged || is_inviter)
                 };
                 if withdrawn && is_by_another(history, room, revealed, ask, user_id_list, window) {
                     0
@@ -201,7 +206,12 @@ fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &
     let mut is_own = false;
     let mut said = None;
     for one in &revealed.deliveries {
-        let this = match &history.deliveries[*one].event.event {
+        let event = &history.deliveries[*one].event.event;
+        // What is told of somebody whom a call does not name is another's doing.
+        if tells_of_another(event, called) {
+            return Naming::Another;
+        }
+        let this = match event {
             Event::InvitationRevokedByAdmin { operate_user, invitation, .. } => {
                 is_this(&operate_user.user_id, invitation)
             }
@@ -215,6 +225,12 @@ fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &
         said = said.max(Some(if this { Naming::This } else { Naming::Another }));
     }
     said.unwrap_or(if is_own { Naming::Own } else { Naming::Silent })
+}
+
+/// Whether somebody leaves the list whom a call does not name.
+fn tells_of_another(event: &Event, called: &[UserId]) -> bool {
+    event.name() == EventName::InvitationRemoved
+        && event.invitation().is_some_and(|invitation| !called.contains(&invitation.invitee.user_id))
 }
 
 /// Whether the device gave the same answer before, and nobody told it what came of that.
@@ -244,13 +260,8 @@ fn is_by_another(
     let this = &history.asks[ask];
     let caller = history.user_of(this.device);
     let named = naming(history, revealed, history.user_id(caller), called);
-    // What is told of somebody whom this call does not name is another's doing.
-    let withdrawn = |one: &usize| {
-        let event = &history.deliveries[*one].event.event;
-        event.name() == EventName::InvitationRemoved
-            && event.invitation().is_some_and(|invitation| !called.contains(&invitation.invitee.user_id))
-    };
-    let tells_of_more = revealed.deliveries.iter().any(withdrawn);
+    let tells_of_more =
+        revealed.deliveries.iter().any(|one| tells_of_another(&history.deliveries[*one].event.event, called));
     unanswered.any(|other| {
         let by = history.user_of(other.device);
         let Some(call @ Call::CancelInvitation { user_id_list, .. }) = other.call() else { return false };

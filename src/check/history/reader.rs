@@ -211,15 +211,16 @@ impl<'t> Reader<'t> {
         if asked.answers.len() > 1 {
             return;
         }
-        let logged_out = match (asked.session, asked.success()) {
-            (Some(session), Some((Call::Logout {}, _))) => asked.span().map(|when| (session, when)),
-            _ => None,
-        };
+        let is_logout = matches!(asked.success(), Some((Call::Logout {}, _)));
+        let logged_out = is_logout.then(|| (asked.receipts[receipt], asked.surely_in(), asked.span()));
         if let Some(at) = response.at {
             self.history.revealed(at).asks.push(ask);
         }
-        if let Some((session, when)) = logged_out {
-            self.end(session, Ended { when, how: HowEnded::LoggedOut });
+        match logged_out {
+            Some((_, Some(session), Some(when))) => self.end(session, Ended { when, how: HowEnded::LoggedOut }),
+            // It came in by another session, too, and may have ended that one: then this is its kept result.
+            Some((Receipt { session: Some(session), moment, .. }, ..)) => self.may_be_logged_out(session, moment),
+            _ => {}
         }
     }
 

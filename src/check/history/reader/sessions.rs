@@ -163,9 +163,13 @@ impl<'t> Reader<'t> {
         let logout = known.open.iter().map(|(_, ask, _)| &asks[*ask]).find(|ask| {
             ask.answers.is_empty() && ask.call().is_some_and(|call| call.operation() == OperationName::Logout)
         });
-        let Some((came_in, session)) = logout.and_then(|ask| Some((ask.came_in()?, known.session?))) else {
-            return;
-        };
+        if let Some((came_in, session)) = logout.and_then(|ask| Some((ask.came_in()?, known.session?))) {
+            self.may_be_logged_out(session, came_in);
+        }
+    }
+
+    /// A session may be over since a logout came in.
+    pub(super) fn may_be_logged_out(&mut self, session: SessionNo, came_in: usize) {
         let session = &mut self.history.sessions[session.index()];
         if session.ended.is_none() {
             let when = Span { earliest: came_in, latest: usize::MAX };
@@ -187,8 +191,12 @@ impl<'t> Reader<'t> {
             let from = self.window_end(session).map_or(asked, |window| window.when.earliest.min(asked));
             let session = &mut self.history.sessions[session.index()];
             session.unanswered_logins.push(Span { earliest: asked, latest: index });
-            if session.ended.is_none() && session.attachments.last().is_none_or(|attachment| attachment.to.is_some()) {
-                let when = Span { earliest: from, latest: usize::MAX };
+            // One whose window may not have passed yet may just as well have been resumed.
+            let may_live = |ended: Ended| ended.how == HowEnded::WindowPassed && ended.when.latest >= asked;
+            let is_away = session.attachments.last().is_none_or(|attachment| attachment.to.is_some());
+            if session.ended.is_none_or(may_live) && is_away {
+                let earliest = session.ended.map_or(from, |ended| ended.when.earliest.min(from));
+                let when = Span { earliest, latest: usize::MAX };
                 session.ended = Some(Ended { when, how: HowEnded::Replaced });
                 session.suspended = Some(index);
                 session.cut_off = true;
