@@ -13,7 +13,7 @@ fn judging(criterion: &mut Criterion) {
     for devices in [10, 1_000] {
         let rounds = 60_000 / u64::from(devices) / 10 + 1;
         let trace = world::sim::run(&support::calls_and_cancels(devices, rounds)).expect("made");
-        group.throughput(Throughput::Elements(support::messages_of(devices, rounds)));
+        group.throughput(Throughput::Elements(support::delivered(&trace)));
         group.bench_function(BenchmarkId::from_parameter(format!("{devices} devices")), |bencher| {
             bencher.iter(|| black_box(check::judge(&trace)));
         });

@@ -1,7 +1,7 @@
 //! One workload, carried out once: for tools that count instructions, bytes or the time of a whole process.
 //!
 //! `cargo bench --bench once -- busy 999 31 checks` carries out 31 rounds of calls among 999 devices and judges the trace.
-//! It says how many messages the rounds took. Twice as many rounds, with what the first half took subtracted, tell what a
+//! It says how many messages it delivered. Twice as many rounds, with what the first half took subtracted, tell what a
 //! message costs without what it costs to begin.
 
 mod support;
@@ -28,7 +28,7 @@ fn main() {
                 let judgement = check::judge(&trace);
                 assert!(judgement.is_clean(), "the reference is right: {:?}", judgement.findings);
             }
-            let (messages, moments) = (support::messages_of(devices, rounds), black_box(&trace).moments.len());
+            let (messages, moments) = (support::delivered(&trace), black_box(&trace).moments.len());
             writeln!(out, "{{\"messages\": {messages}, \"moments\": {moments}}}")
         }
         _ => panic!("{USAGE}"),

@@ -18,7 +18,8 @@ fn busy(criterion: &mut Criterion) {
     for devices in [10, 100, 1_000, 100_000] {
         let rounds = 60_000 / u64::from(devices).max(1) / 10 + 1;
         let plan = support::calls_and_cancels(devices, rounds);
-        group.throughput(Throughput::Elements(support::messages_of(devices, rounds)));
+        let delivered = support::delivered(&world::sim::run(&plan).expect("made"));
+        group.throughput(Throughput::Elements(delivered));
         group.bench_function(format!("{devices} devices, trace only"), |bencher| {
             bencher.iter_batched(
                 || plan.clone(),

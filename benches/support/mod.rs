@@ -11,6 +11,7 @@ use convoke::protocol::call::{Call, DeviceIdentity};
 use convoke::protocol::vocabulary::{Platform, RoomId, RoomType, UserId};
 use convoke::seed::Seed;
 use convoke::time::Instant;
+use convoke::trace::{Moment, Occurrence, Trace};
 
 /// `devices` devices (rounded down to threes) over 20 ms links. In each of `rounds` rounds a second apart, the member of
 /// every group calls its invitee and takes the call back: two requests, two responses, six events.
@@ -52,7 +53,18 @@ pub(crate) fn calls_and_cancels(devices: u32, rounds: u64) -> Arc<Plan> {
     Arc::new(plan)
 }
 
+/// How many messages a run delivered: requests, answers and events that arrived where they were sent to, of the setup and
+/// the last lists, too.
+#[allow(dead_code, reason = "not every bench counts what a run delivered")]
+pub(crate) fn delivered(trace: &Trace) -> u64 {
+    let arrives = |moment: &&Moment| {
+        matches!(moment.what, Occurrence::ServerReceived { .. } | Occurrence::DeviceReceived { .. })
+    };
+    trace.moments.iter().filter(arrives).count() as u64
+}
+
 /// The messages of [`calls_and_cancels`] after the setup: five for every call and every cancel.
+#[allow(dead_code, reason = "only what carries these messages and no others counts so")]
 pub(crate) fn messages_of(devices: u32, rounds: u64) -> u64 {
     u64::from(devices / 3) * rounds * 10
 }
