@@ -16,6 +16,7 @@ pub mod message;
 pub mod requirements;
 pub mod service;
 mod session;
+pub(crate) mod small_map;
 pub mod vocabulary;
 
 use crate::time::Instant;

@@ -57,9 +57,8 @@ pub(crate) fn calls_and_cancels(devices: u32, rounds: u64) -> Arc<Plan> {
 /// the last lists, too.
 #[allow(dead_code, reason = "not every bench counts what a run delivered")]
 pub(crate) fn delivered(trace: &Trace) -> u64 {
-    let arrives = |moment: &&Moment| {
-        matches!(moment.what, Occurrence::ServerReceived { .. } | Occurrence::DeviceReceived { .. })
-    };
+    let arrives =
+        |moment: &&Moment| matches!(moment.what, Occurrence::ServerReceived { .. } | Occurrence::DeviceReceived { .. });
     trace.moments.iter().filter(arrives).count() as u64
 }
 

@@ -9,6 +9,7 @@ use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::{Call, CallNo, Reply};
 use crate::protocol::event::{Event, StampedEvent};
 use crate::protocol::message::{RoomPoint, ServerMessage};
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{InstanceId, Revision, RoomId, UserId};
 use crate::trace::{DeviceChange, Occurrence};
 
@@ -37,7 +38,7 @@ struct Shown<'t> {
 impl Check for News {
     fn device(&mut self, history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
         let mut shown = Shown::default();
-        let mut calls: Map<CallNo, &Call> = Map::default();
+        let mut calls: SmallMap<CallNo, &Call> = SmallMap::default();
         for (index, moment) in story.moments() {
             let stale = match &moment.what {
                 Occurrence::Called { call, content, .. } => {
@@ -55,7 +56,7 @@ impl Check for News {
                     shown.page = response.at.filter(|_| lists);
                     None
                 }
-                Occurrence::Returned { call, result: Ok(reply), .. } => match calls.swap_remove(call) {
+                Occurrence::Returned { call, result: Ok(reply), .. } => match calls.remove(call) {
                     Some(call) if ends(call) => {
                         shown = Shown::default();
                         None

@@ -2,10 +2,11 @@
 //! Judged at the server's wire for requests and at the device's API for calls.
 
 use super::follow::Followed;
-use super::history::{Ask, History, Map, Receipt, Story};
+use super::history::{Ask, History, Receipt, Story};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::CallNo;
 use crate::protocol::message::Response;
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{ErrorCode, OperationName};
 use crate::time::Instant;
 use crate::trace::{DeviceChange, Occurrence};
@@ -112,13 +113,13 @@ impl Responses {
 /// At the API: each call returns once, unless the program dies first.
 fn calls(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
     let name = &history.plan().device(story.device).name;
-    let mut open: Map<CallNo, (usize, OperationName)> = Map::default();
+    let mut open: SmallMap<CallNo, (usize, OperationName)> = SmallMap::default();
     for (index, moment) in story.moments() {
         match &moment.what {
             Occurrence::Called { call, content, .. } => {
                 open.insert(*call, (index, content.operation()));
             }
-            Occurrence::Returned { call, .. } if open.swap_remove(call).is_none() => {
+            Occurrence::Returned { call, .. } if open.remove(call).is_none() => {
                 findings.add(|| {
                     let message = format!(
                         "call {} of {name} returns at {}, and was not open: it has returned before, or its program has \

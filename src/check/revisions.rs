@@ -9,6 +9,7 @@ use super::history::{Ask, Few, History, Instance, Map, SessionNo, Span};
 use super::variants::LosingDevice;
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::{AttemptRef, Call, Reply};
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{
     ErrorCode, EventName, InstanceId, InvitationCode, InvitationStatus, Revision, UserId,
 };
@@ -281,10 +282,10 @@ impl Revisions {
 
     /// ORD-1, ORD-2, ROOM-5: each session is told of an instance in the order of its revisions, and after the end nothing.
     fn order_on_session(&mut self, history: &History<'_>, session: SessionNo) {
-        let mut newest: Map<InstanceId, (Revision, bool)> = Map::default();
+        let mut newest: SmallMap<InstanceId, (Revision, bool)> = SmallMap::default();
         for delivery in history.heard_by(session) {
             let Some(point) = delivery.point else { continue };
-            let (last, over) = newest.entry(point.instance).or_insert((point.revision, false));
+            let (last, over) = newest.get_or_insert_with(point.instance, || (point.revision, false));
             let wrong: Option<(&str, String)> = if *over {
                 Some(("ROOM-5", "after it was told that the room is dissolved".to_owned()))
             } else if point.revision < *last {

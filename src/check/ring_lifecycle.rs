@@ -4,9 +4,10 @@
 //! That a closing event comes at all is judged in `recipients` and `handled`.
 
 use super::follow::{Attempt, Followed};
-use super::history::{History, Map, SessionNo, Story, Sure};
+use super::history::{History, SessionNo, Story, Sure};
 use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::protocol::call::{Call, CallNo, Reply};
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{AttemptNo, EventName, InstanceId, RoomId};
 use crate::trace::Occurrence;
 
@@ -52,7 +53,7 @@ impl Ring {
 impl Check for RingLifecycle {
     fn session(&mut self, history: &History<'_>, followed: &Followed<'_>, session: SessionNo) {
         let user = history.session(session).user;
-        let mut rings: Map<(InstanceId, AttemptNo), Ring> = Map::default();
+        let mut rings: SmallMap<(InstanceId, AttemptNo), Ring> = SmallMap::default();
         for delivery in history.heard_by(session) {
             let name = delivery.name;
             // The same events go to the inviter: only those about this session's own user are about its ring.
@@ -60,7 +61,7 @@ impl Check for RingLifecycle {
                 continue;
             }
             let (Some(point), Some(number)) = (delivery.point, delivery.attempt) else { continue };
-            let ring = rings.entry((point.instance, number)).or_default();
+            let ring = rings.get_or_insert_default((point.instance, number));
             let rung = ring.received;
             let known = || followed.room(point.instance)?.numbers.get(&(user, number));
             let wrong = ring.hear(name).or_else(|| {
@@ -126,10 +127,10 @@ fn untimely(
 fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
     let device = story.device;
     let own = &history.trace.identity(device).user_id;
-    let mut rings: Map<(InstanceId, AttemptNo), Ring> = Map::default();
+    let mut rings: SmallMap<(InstanceId, AttemptNo), Ring> = SmallMap::default();
     // Lists don't tell the instance; a device is shown its own attempt of a room.
     let mut shown: Vec<(&RoomId, AttemptNo)> = Vec::new();
-    let mut calls: Map<CallNo, &RoomId> = Map::default();
+    let mut calls: SmallMap<CallNo, &RoomId> = SmallMap::default();
     for (index, moment) in story.moments() {
         match &moment.what {
             Occurrence::Called { call, content, .. } => {
@@ -138,7 +139,7 @@ fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findi
                 }
             }
             Occurrence::Returned { call, result: Ok(Reply::List(page)), .. } => {
-                let Some(room) = calls.swap_remove(call) else { continue };
+                let Some(room) = calls.remove(call) else { continue };
                 for item in page.invitation_list.iter().filter(|item| item.invitation.invitee.user_id == *own) {
                     if !shown.contains(&(room, item.attempt)) {
                         shown.push((room, item.attempt));
@@ -158,7 +159,7 @@ fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findi
                 if about.invitee != *own {
                     continue;
                 }
-                let ring = rings.entry((instance, about.attempt)).or_default();
+                let ring = rings.get_or_insert_default((instance, about.attempt));
                 let rung =
                     ring.received || event.event.room_id().is_some_and(|room| shown.contains(&(room, about.attempt)));
                 let wrong = ring.hear(name).or_else(|| {

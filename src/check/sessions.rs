@@ -10,6 +10,7 @@ use super::{AlwaysCheck, Boundary, Check, Finding, Findings};
 use crate::plan::DeviceIndex;
 use crate::protocol::bounds::Bounds;
 use crate::protocol::event::StampedEvent;
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{EventName, InstanceId, OperationName, Revision};
 use crate::trace::{DeviceChange, Occurrence};
 
@@ -172,7 +173,7 @@ impl Sessions {
 
 /// IDM-4: the application hears each event once, and those of an instance in the order of its revisions.
 fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findings) {
-    let mut newest: Map<InstanceId, (Revision, Vec<&StampedEvent>)> = Map::default();
+    let mut newest: SmallMap<InstanceId, (Revision, Vec<&StampedEvent>)> = SmallMap::default();
     let mut offline = false;
     for (index, moment) in story.moments() {
         match &moment.what {
@@ -184,7 +185,7 @@ fn at_the_api(history: &History<'_>, story: &Story<'_, '_>, findings: &mut Findi
                     offline.then(|| ("DEV-9", "after onKickedOffLine and before the next login".to_owned()));
                 offline |= name == EventName::KickedOffLine;
                 if let Some(stamp) = &event.stamp {
-                    let (last, heard) = newest.entry(stamp.instance).or_insert((stamp.revision, Vec::new()));
+                    let (last, heard) = newest.get_or_insert_with(stamp.instance, || (stamp.revision, Vec::new()));
                     if stamp.revision < *last {
                         wrong = Some(("ORD-1", format!("of revision {} after {last}", stamp.revision)));
                     } else {

@@ -7,7 +7,6 @@ mod handlers;
 mod projection;
 pub(crate) mod put_out;
 mod rings;
-mod small_map;
 mod view;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,7 @@ use crate::plan::DeviceIndex;
 use crate::protocol::call::{Call, CallNo, InvitationPage, Reply};
 use crate::protocol::event::{Event, Stamp, StampedEvent};
 use crate::protocol::message::{RoomPoint, ServerMessage};
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{
     Cursor, ErrorCode, InstanceId, InvitationStatus, OperationName, Revision, RoomId, UserId,
 };
@@ -57,7 +58,7 @@ pub(super) fn judge<'t>(history: &History<'t>, story: &Story<'_, 't>, findings: 
         return;
     }
     let mut folding =
-        Folding { history, device, folds: Map::default(), calls: Map::default(), read_at: None, findings };
+        Folding { history, device, folds: Map::default(), calls: SmallMap::default(), read_at: None, findings };
     // New sessions, which an application can't see begin where the library logs in again by itself.
     let sessions = history.sessions_of(history.user_of(device)).iter().map(|session| history.session(*session));
     let mut begun = sessions.filter(|session| session.device == device).map(|session| session.began.latest).peekable();
@@ -81,7 +82,7 @@ struct Folding<'f, 't> {
     history: &'f History<'t>,
     device: DeviceIndex,
     folds: Map<&'t RoomId, Fold<'t>>,
-    calls: Map<CallNo, &'t Call>,
+    calls: SmallMap<CallNo, &'t Call>,
     /// Where the last page that the device took off the wire was read.
     read_at: Option<RoomPoint>,
     findings: &'f mut Findings,
@@ -110,7 +111,7 @@ impl<'t> Folding<'_, 't> {
                 _ => {}
             },
             Occurrence::Returned { call, result, .. } => {
-                let Some(asked) = self.calls.swap_remove(call) else { return };
+                let Some(asked) = self.calls.remove(call) else { return };
                 let Some(room) = asked.room_id() else { return };
                 match (asked, result) {
                     (Call::GetInvitationList { cursor, .. }, Ok(Reply::List(page))) => {

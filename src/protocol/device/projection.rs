@@ -9,10 +9,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
-use super::small_map::SmallMap;
 use crate::protocol::call::{InvitationPage, NotEnteredUser};
 use crate::protocol::event::{Event, StampedEvent, UserInfo};
 use crate::protocol::message::RoomPoint;
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{InstanceId, InvitationStatus, Revision, UserId};
 
 /// The three lists of the room that the device is in. Who leaves the room takes a new one.

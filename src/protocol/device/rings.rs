@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::small_map::SmallMap;
 use crate::protocol::call::{AttemptRef, Call};
 use crate::protocol::event::StampedEvent;
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{AttemptNo, InstanceId, InvitationStatus, RejectedReason, RoomId, UserId};
 
 /// The invitations of this device's user, as far as this session has been told.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::small_map::SmallMap;
 use crate::protocol::call::ListItem;
 use crate::protocol::event::StampedEvent;
 use crate::protocol::message::RoomPoint;
+use crate::protocol::small_map::SmallMap;
 use crate::protocol::vocabulary::{InstanceId, Revision, UserId};
 
 /// The newest that was seen, by room instance. A device follows one list at a time, and of other rooms it knows a number.
