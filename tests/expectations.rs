@@ -36,6 +36,13 @@ fn met(rest: &str) {
     assert!(findings.is_empty(), "{rest}\n{findings:#?}");
 }
 
+/// They are not, and this is what should have been and what was.
+fn differs(rest: &str, expected: &str, seen: &str) {
+    let findings = judge(rest);
+    let difference = findings[0].difference.as_ref().expect("the two sides are shown");
+    assert_eq!((difference.expected.as_str(), difference.seen.as_str()), (expected, seen));
+}
+
 /// They are not, by one finding at this line of what follows (from 1) that says all of this.
 fn fails(rest: &str, line: u32, says: &[&str]) {
     let findings = judge(rest);
@@ -139,6 +146,27 @@ fn a_time_is_part_of_what_is_expected() {
 ",
         4,
         &["it should come between 1.000 and 2.000, and came at 6.04"],
+    );
+}
+
+#[test]
+fn of_a_sequence_payloads_are_shown_where_they_are_what_differs() {
+    differs(
+        "expect:
+  - device: bob.tablet
+    sequence:
+      - onReceiveInvitation: {invitation: {status: kPending}}
+      - onInvitationHandledByOtherDevice: {accepted: false}
+",
+        "onReceiveInvitation\nonInvitationHandledByOtherDevice accepted false",
+        "onReceiveInvitation\nonInvitationHandledByOtherDevice accepted true",
+    );
+    differs(
+        "expect:
+  - {device: bob.tablet, sequence: [{onReceiveInvitation: {invitation: {status: kPending}}}, onInvitationCancelled]}
+",
+        "onReceiveInvitation\nonInvitationCancelled",
+        "onReceiveInvitation\nonInvitationHandledByOtherDevice",
     );
 }
 

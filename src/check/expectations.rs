@@ -150,10 +150,15 @@ impl Judge<'_> {
         if agree == wanted.len() && agree == heard.len() {
             return None;
         }
-        let difference = Some(Difference {
-            expected: lines(wanted.iter().map(|pattern| describe(pattern))),
-            seen: lines(heard.iter().map(|hearing| hearing.event().name().to_string())),
-        });
+        let mut expected: Vec<String> = wanted.iter().map(|pattern| pattern.event.to_string()).collect();
+        let mut seen: Vec<String> = heard.iter().map(|hearing| hearing.event().name().to_string()).collect();
+        // Payloads and times are shown where they are what differs: elsewhere they would hide that the names agree.
+        if let (Some(pattern), Some(hearing)) = (wanted.get(agree), heard.get(agree))
+            && pattern.event == hearing.event().name()
+        {
+            (expected[agree], seen[agree]) = (describe(pattern), as_asked(pattern, hearing));
+        }
+        let difference = Some(Difference { expected: expected.join("\n"), seen: seen.join("\n") });
         let number = agree + 1;
         Some(match (wanted.get(agree), heard.get(agree)) {
             (Some(pattern), Some(hearing)) => Miss {
@@ -495,6 +500,17 @@ fn describe(pattern: &EventPattern) -> String {
         if asks_nothing(&pattern.payload) { String::new() } else { format!(" {}", shown("", &pattern.payload)) };
     let time = if pattern.within.is_some() { format!(" {}", window(pattern)) } else { String::new() };
     format!("{}{payload}{time}", pattern.event)
+}
+
+/// What was heard, as far as the pattern speaks of it.
+fn as_asked(pattern: &EventPattern, hearing: &Hearing<'_>) -> String {
+    let name = hearing.event().name();
+    let payload = match asks_nothing(&pattern.payload) {
+        true => String::new(),
+        false => format!(" {}", shown("", &restricted(&pattern.payload, &hearing.event().to_api_json()))),
+    };
+    let time = if pattern.within.is_some() { format!(" at {}", hearing.at) } else { String::new() };
+    format!("{name}{payload}{time}")
 }
 
 fn verb(sighting: &Sighting) -> String {

@@ -648,7 +648,10 @@ fn failure<'r>(
         .map(|one| {
             // A diagram that a finding before it has shown is not shown again.
             let ladder = one.ladder.filter(|ladder| drawn.len() < ladders_max && drawn.insert(*ladder));
-            finding(one, scenario, index, ladder)
+            let mut view = finding(one, scenario, index, ladder);
+            // What the whole group is about stands above it.
+            view.requirements.retain(|of| cause.failures.len() == 1 || !cause.requirements.contains(&of.id));
+            view
         })
         .collect();
     let others = scenario.fingerprint.as_deref().and_then(|of| index.alike.get(of)).map_or(0, |all| all - 1);

@@ -174,6 +174,9 @@ fn failures_are_grouped_by_the_requirements_that_they_break() {
         "id=\"scenario-3\"",
     ];
     assert!(order.map(at).is_sorted(), "{order:?}");
+    // What it says stands at the head of each of the two groups and in none of their scenarios.
+    assert_eq!(page.matches("<br>A cancel MUST lead to ABSENT").count(), 2);
+    assert_eq!(page.matches("<br>The order MUST be stable").count(), 1, "who stands alone has it in place");
 }
 
 #[test]
