@@ -102,12 +102,14 @@ fn each_variant_fails_strictly_and_passes_where_it_is_declared_and_nothing_else_
 }
 
 #[test]
-fn who_declares_every_variant_and_follows_one_passes_by_that_one() {
+fn who_declares_several_variants_and_follows_one_passes_by_that_one() {
     let suite = suite();
     let mut wrongs = Vec::new();
     for reading in READINGS {
         let mut variants = Variants::default();
-        for axis in AXES {
+        // Two others; REV-2 and EVT-7, which permit the same where an inviter is outside the room, are once together.
+        let own_axis = AXES.iter().position(|axis| axis.requirement == reading.requirement).unwrap();
+        for axis in [1, 5].map(|further| &AXES[(own_axis + further) % AXES.len()]) {
             let (name, _) = axis.readings.last().unwrap();
             variants.declare(axis.requirement, name).unwrap();
         }
