@@ -4,12 +4,12 @@
 
 use std::cmp::Reverse;
 
-use super::super::history::{Ask, History, Revealed, Span};
+use super::super::history::{Ask, History, Revealed, Span, UserNo};
 use super::room::{Attempt, Room};
 use crate::check::variants::{CalledAgain, Variants};
 use crate::protocol::call::{Call, Reply};
 use crate::protocol::event::{Event, Invitation};
-use crate::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, Role, UserId};
+use crate::protocol::vocabulary::{EventName, InvitationCode, InvitationStatus, KickedOutOfRoomReason, Role, UserId};
 
 /// The request that led to a commit, as an index of the history's asks, if it was answered.
 pub(super) fn find(
@@ -74,7 +74,9 @@ pub(super) fn weigh(
             Call::EnterRoom { .. } => match room.members.get(&caller) {
                 // In the room already, by this session, as far as is known.
                 Some(member) if member.session == asked.session && member.session.is_some() => {
-                    if member.since >= room.certain_from { 0 } else { ONLY_IF_NOTHING_ELSE }
+                    let another = |one: &usize| enters(history, *one).is_some_and(|user| user != caller);
+                    let is_surely_none = member.since >= room.certain_from || revealed.deliveries.iter().any(another);
+                    if is_surely_none { 0 } else { ONLY_IF_NOTHING_ELSE }
                 }
                 _ => 3,
             },
@@ -225,6 +227,19 @@ fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &
         said = said.max(Some(if this { Naming::This } else { Naming::Another }));
     }
     said.unwrap_or(if is_own { Naming::Own } else { Naming::Silent })
+}
+
+/// Who enters the room, where an event tells of that.
+fn enters(history: &History<'_>, delivery: usize) -> Option<UserNo> {
+    let delivery = &history.deliveries[delivery];
+    match &delivery.event.event {
+        Event::RemoteUserEnterRoom { user_info, .. } => history.user(&user_info.user_id),
+        // ROOM-8: by another device.
+        Event::KickedOutOfRoom { reason: KickedOutOfRoomReason::KickedByLoggedOnOtherDevice, .. } => {
+            Some(history.session(delivery.session).user)
+        }
+        _ => None,
+    }
 }
 
 /// Whether somebody leaves the list whom a call does not name.
