@@ -307,11 +307,12 @@ async fn what_the_machine_refuses_is_told_with_its_mend() {
 async fn a_disk_that_fills_up_stops_the_server_before_it_says_what_it_can_not_keep() {
     let folder = Folder::new("fills");
     let arguments = "--insecure-any-user --listen 127.0.0.1:0 --data kept";
-    let mut server = Server::run(&folder, folder.shell("trap '' XFSZ; ulimit -f 8192", arguments));
+    let mut server = Server::run(&folder, folder.shell("trap '' XFSZ; ulimit -f 4096", arguments));
     let mut alice = Client::login(server.address, "alice.web").await;
     let mut said = 0;
-    for number in 0..400 {
-        let name = format!("{number}{}", "x".repeat(100_000));
+    // As many rooms as a user may own, with names as long as they may be.
+    for number in 0..1_000 {
+        let name = format!("{number}{}", "x".repeat(4_090));
         let request = alice.next_request("createRoom", json!({"roomId": format!("r{number}"), "roomName": name}));
         alice.say(request).await;
         match alice.hears().await {
