@@ -102,11 +102,11 @@ impl Missing {
             return !concerns_ring || history.connected_throughout(self.due.session, earliest, latest);
         };
         let Some(end) = attempt.ends.first() else {
-            // It may have ended unseen: whoever was away when it began may not have had to hear of either.
+            // It may have ended unseen: whoever may have been away when it began may not have had to hear of either.
             let mut room = followed.rooms.iter().filter(|room| room.instance == self.instance);
             let unseen = attempt.room.is_some_and(|room| history.may_have_changed_unseen(room, usize::MAX))
                 || !room.any(|room| room.is_pending(attempt.invitee, number));
-            let away = !history.connected_within(self.due.session, began.earliest, began.latest);
+            let away = !history.connected_throughout(self.due.session, began.earliest, began.latest);
             // Nor may anybody have heard that its time was up.
             let overdue = attempt.deadline(history).is_some_and(|deadline| {
                 !history.connected_within(self.due.session, began.latest.min(deadline.earliest), deadline.earliest)

@@ -139,7 +139,7 @@ pub(super) fn weigh(
                     0
                 } else if withdrawn {
                     3
-                } else if user_id_list.iter().any(live) {
+                } else if user_id_list.iter().any(|user| live(user) && !may_have_ended(history, room, user, window)) {
                     2
                 } else {
                     0
@@ -227,6 +227,20 @@ fn naming(history: &History<'_>, revealed: &Revealed, caller: &UserId, called: &
         said = said.max(Some(if this { Naming::This } else { Naming::Another }));
     }
     said.unwrap_or(if is_own { Naming::Own } else { Naming::Silent })
+}
+
+/// Whether a request that was never answered may have ended the call of a user.
+fn may_have_ended(history: &History<'_>, room: &Room<'_>, user: &UserId, window: Span) -> bool {
+    let mut unanswered = room.id.into_iter().flat_map(|id| history.unanswered_asks(id));
+    unanswered.any(|ask| {
+        let is_theirs = || history.user_id(history.user_of(ask.device)) == user;
+        let may_end = match ask.call() {
+            Some(Call::CancelInvitation { user_id_list, .. }) => user_id_list.contains(user),
+            Some(Call::Accept { .. } | Call::Reject { .. } | Call::EnterRoom { .. }) => is_theirs(),
+            _ => false,
+        };
+        may_end && ask.came_in().is_some_and(|came_in| came_in <= window.latest)
+    })
 }
 
 /// Who enters the room, where an event tells of that.
