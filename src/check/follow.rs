@@ -263,6 +263,25 @@ impl<'t> Follower<'_, 't> {
         }
     }
 
+    /// Whether an exit that nobody saw may have come before an expiry that nobody saw, or after it: from outside, neither the
+    /// end of a session nor a deadline is known exactly, and then nobody can tell which commit is whose.
+    fn is_order_unsure(&self, unseen: &[(Instant, usize, Change)]) -> bool {
+        let deadlines: Vec<(Instant, Instant)> = unseen
+            .iter()
+            .filter_map(|(.., change)| match change {
+                Change::Ended { attempt, .. } => self.attempts[*attempt].deadline_times(self.history),
+                _ => None,
+            })
+            .collect();
+        unseen.iter().any(|(from, _, change)| {
+            let Change::Left { user } = change else { return false };
+            let session = self.room.members.get(user).and_then(|member| member.session);
+            let ended = session.and_then(|session| self.history.session(session).ended);
+            let until = ended.map_or(Instant::NEVER, |ended| self.history.at(ended.when.latest));
+            deadlines.iter().any(|(earliest, latest)| from <= latest && until >= *earliest)
+        })
+    }
+
     /// Accounts for revisions that nobody heard of by what must have happened unseen: overdue expiries and exits of ended
     /// sessions. False where that does not account for them exactly. What the next commit tells of happened in that one.
     fn fill(&mut self, missing: u64, next: &Revealed, window: Span) -> bool {
@@ -297,6 +316,9 @@ impl<'t> Follower<'_, 't> {
             }
         }
         if unseen.len() as u64 != missing {
+            return false;
+        }
+        if !self.history.trace.vantage.is_server() && self.is_order_unsure(&unseen) {
             return false;
         }
         unseen.sort_by_key(|(from, ..)| *from);
