@@ -10,6 +10,7 @@ pub mod codec;
 pub mod core;
 pub mod device;
 mod devices;
+mod digits;
 pub mod event;
 pub mod logic;
 pub mod message;

@@ -10,7 +10,6 @@ mod rings;
 mod view;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use self::handlers::Handlers;
@@ -22,6 +21,7 @@ use super::Node;
 use super::bounds::Bounds;
 use super::call::{Call, CallNo, DeviceIdentity, Reply};
 use super::core::parameters;
+use super::digits;
 use super::event::{Event, StampedEvent};
 use super::message::{ClientMessage, Content, Login, Request, Response, Resume, RoomPoint, ServerMessage};
 use super::vocabulary::{
@@ -119,8 +119,8 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Device {
     config: DeviceConfig,
-    /// What this life's request ids begin with.
-    ids: u32,
+    /// What this life's request ids begin with: eight hexadecimal digits.
+    ids: [u8; 8],
     requests: u64,
     state: State,
     connected: bool,
@@ -188,7 +188,7 @@ impl Device {
     pub fn new(config: DeviceConfig) -> Self {
         Self {
             config,
-            ids: 0,
+            ids: [b'0'; 8],
             requests: 0,
             state: State::LoggedOut,
             connected: false,
@@ -271,14 +271,18 @@ impl Device {
 
     /// IDM-1: unique for ever, since each life of the device has its own prefix.
     fn next_id(&mut self) -> RequestId {
-        // Eight digits, a hyphen and the longest number.
-        const BYTES_MAX: usize = 29;
         self.requests += 1;
-        let mut bytes = [0; BYTES_MAX];
-        let mut rest = &mut bytes[..];
-        write!(rest, "{:08x}-{}", self.ids, self.requests).expect("the longest id fits");
-        let unused = rest.len();
-        RequestId::from(std::str::from_utf8(&bytes[..BYTES_MAX - unused]).expect("digits are text"))
+        // Eight digits, a hyphen and the number, written from its end; the longest has twenty digits.
+        let mut bytes = [0; 29];
+        let (mut first, mut number) = (bytes.len(), self.requests);
+        while number > 0 {
+            first -= 1;
+            bytes[first] = digits::DECIMAL[(number % 10) as usize];
+            number /= 10;
+        }
+        bytes[first - 1] = b'-';
+        bytes[first - 9..first - 1].copy_from_slice(&self.ids);
+        RequestId::from(str::from_utf8(&bytes[first - 9..]).expect("digits are text"))
     }
 
     fn request_message(&mut self, pending: &Pending) -> ClientMessage {
@@ -567,7 +571,7 @@ impl Node for Device {
         self.give_up_what_is_due(now, outputs);
         match input {
             DeviceInput::Started { entropy } => {
-                self.ids = (Stream::from_entropy(entropy).bits() >> 32) as u32;
+                self.ids = digits::hexadecimal(Stream::from_entropy(entropy).bits() >> 32);
             }
             DeviceInput::Connected => {
                 if self.state == State::LoggedOut {

@@ -15,6 +15,7 @@ use super::bounds::Bounds;
 use super::call::{Call, DeviceIdentity, Reply};
 use super::core::{Caller, Effects, InvitationCore, SessionSlot, Transition};
 use super::devices::Devices;
+use super::digits;
 use super::event::{Event, PushHint, StampedEvent};
 use super::logic::{CoreLogic, Logic};
 use super::message::{ClientMessage, ConnectionNo, Content, Login, Request, Response, ServerMessage};
@@ -508,7 +509,8 @@ impl<L: Logic> Service<L> {
             let evicted = self.state.sessions.get(slot).identity.device_id != identity.device_id;
             self.replace(now, slot, evicted, outputs);
         }
-        let token = SessionToken::from(format!("{:016x}{:016x}", self.tokens.bits(), self.tokens.bits()));
+        let halves: [[u8; 16]; 2] = [(); 2].map(|()| digits::hexadecimal(self.tokens.bits()));
+        let token = SessionToken::from(str::from_utf8(halves.as_flattened()).expect("digits are text"));
         self.commit(Record::SessionBegan { identity: identity.clone(), token: token.clone() }, outputs);
         let begun = self.state.devices.session_of(&identity.user_id, &identity.device_id);
         let slot = begun.expect("the session has just begun");

@@ -117,6 +117,8 @@ struct Sim<'c> {
 struct DeviceState {
     /// The library; none on raw devices and while the program is dead.
     node: Option<Box<dyn DeviceNode>>,
+    /// As planned; here, since every message that arrives asks for it.
+    kind: DeviceKind,
     lives: u32,
     calls: u32,
     link: LinkState,
@@ -194,8 +196,10 @@ impl<'c> Sim<'c> {
         }
         let devices = model_of
             .into_iter()
-            .map(|model| DeviceState {
+            .zip(&plan.devices)
+            .map(|(model, planned)| DeviceState {
                 node: None,
+                kind: planned.kind,
                 lives: 0,
                 calls: 0,
                 link: LinkState::new(model),
@@ -350,10 +354,10 @@ impl<'c> Sim<'c> {
     // ---- nodes ---------------------------------------------------------------------------------------------------
 
     fn start_device(&mut self, index: DeviceIndex) {
-        if self.plan.device(index).kind == DeviceKind::Raw {
+        let device = &mut self.devices[index.index()];
+        if device.kind == DeviceKind::Raw {
             return;
         }
-        let device = &mut self.devices[index.index()];
         device.node = Some(self.cast.device(device_config(&self.plan, index), index, device.lives));
         let entropy = device_entropy(&self.plan, index, device.lives);
         device.lives += 1;

@@ -286,11 +286,12 @@ fn invited(
         invitation: invitation.clone(),
         extension_info: extension_info.clone(),
     };
-    addressed.tell(core.devices_of(invitee), about, receive, effects);
+    let sessions = &core.user(invitee).sessions;
+    addressed.tell(sessions.iter().map(|session| session.slot), about, receive, effects);
     // EVT-3: one Added for every code 0, re-invites included.
     addressed.tell_members(about, addressed.added(invitation), effects);
     // REC-6, INV-13: an offline invitee is called all the same.
-    if core.user(invitee).sessions.is_empty() {
+    if sessions.is_empty() {
         effects.hints.push(PushHint {
             user_id: invitee.clone(),
             room_id: room_id.clone(),

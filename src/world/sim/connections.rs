@@ -68,7 +68,7 @@ impl Sim<'_> {
         device.connection = Some(connection);
         self.record(Occurrence::Connected { device: index, connection });
         self.step_server(ServiceInput::Opened { connection });
-        match self.plan.device(index).kind {
+        match self.devices[index.index()].kind {
             DeviceKind::Sdk => self.step_device(index, DeviceInput::Connected),
             DeviceKind::Raw => self.raw_log_in(index),
         }
@@ -210,7 +210,7 @@ impl Sim<'_> {
                     return;
                 }
                 self.record(Occurrence::DeviceReceived { device: index, connection, message: message.clone() });
-                match self.plan.device(index).kind {
+                match self.devices[index.index()].kind {
                     DeviceKind::Sdk => self.step_device(index, DeviceInput::Message(message)),
                     DeviceKind::Raw => self.raw_received(index, &message),
                 }
