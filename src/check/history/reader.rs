@@ -151,8 +151,20 @@ impl<'t> Reader<'t> {
         let before_it = known.open.iter().filter(|(id, ..)| **id == request.id).count();
         let its_answer = || next_answer(trace, index, connection, &request.id, before_it);
         // IDM-1: what changes state and was asked before is the same request, unless its result is no longer kept.
-        let kept = self.latest.get(&(device, &request.id)).copied().filter(|ask| {
-            let ask = &asks[*ask];
+        let kept = self.latest.get(&(device, &request.id)).copied().filter(|number| {
+            let ask = &asks[*number];
+            // Where ways are long, its result may have been forgotten before it was seen: then the answers differ.
+            let is_new = || {
+                let place =
+                    known.open.iter().filter(|(id, ..)| **id == request.id).position(|(_, ask, _)| ask == number);
+                let first = place.and_then(|place| next_answer(trace, index, connection, &request.id, place));
+                let since = ask.came_in().map_or(trace.moments[index].at, |first| trace.moments[first].at);
+                trace.moments[index].at.since(since) + unsure > memory
+                    && first.zip(its_answer()).is_some_and(|(first, again)| first != again)
+            };
+            if ask.answers.is_empty() && ask.request.content == request.content && is_new() {
+                return false;
+            }
             // Behind a login whose answer is not seen yet, the request's own answer tells.
             let is_of_a_session = || {
                 let first = ask.answers.first().map(|(_, response)| *response);
