@@ -61,6 +61,12 @@ fn names(outcome: &Outcome, requirement: &str) -> bool {
     outcome.findings.iter().flat_map(|finding| &finding.requirements).any(|id| &*id.0 == requirement)
 }
 
+/// What a scenario came to, and what was found.
+fn told(outcome: &Outcome) -> String {
+    let found = outcome.findings.iter().map(|finding| format!("\n  {}: {}", finding.check, finding.message));
+    format!("{} {}{}", outcome.name, outcome.verdict.name(), found.collect::<String>())
+}
+
 fn fails(outcome: &Outcome) -> bool {
     outcome.verdict == Verdict::Fail
 }
@@ -80,15 +86,7 @@ fn each_variant_fails_strictly_and_passes_where_it_is_declared_and_nothing_else_
         hold(strictly.iter().any(wrong), "nothing names it".to_owned());
 
         let declared = play(&suite, reading.otherwise, variants, |_| false);
-        let bad: Vec<String> = declared
-            .iter()
-            .filter(|outcome| !outcome.verdict.is_well())
-            .map(|outcome| {
-                let found =
-                    outcome.findings.iter().map(|finding| format!("\n  {}: {}", finding.check, finding.message));
-                format!("{} {}{}", outcome.name, outcome.verdict.name(), found.collect::<String>())
-            })
-            .collect();
+        let bad: Vec<String> = declared.iter().filter(|outcome| !outcome.verdict.is_well()).map(told).collect();
         hold(bad.is_empty(), bad.join("\n"));
         let by_it = |outcome: &&Outcome| {
             outcome.verdict == Verdict::NonStrict && outcome.permitted == [(reading.requirement, reading.variant)]
@@ -118,9 +116,7 @@ fn who_declares_several_variants_and_follows_one_passes_by_that_one() {
         let outcomes = play(&suite, reading.otherwise, variants, |_| false);
         // Two variants may permit the same: no news for an inviter outside the room, for example.
         for outcome in outcomes.iter().filter(|one| !one.verdict.is_well() || one.permitted.len() > 1) {
-            let found = outcome.findings.iter().map(|finding| format!("\n  {}: {}", finding.check, finding.message));
-            let (name, verdict) = (&outcome.name, outcome.verdict.name());
-            wrongs.push(format!("{own:?}: {name} {verdict} {:?}{}", outcome.permitted, found.collect::<String>()));
+            wrongs.push(format!("{own:?}: {:?} {}", outcome.permitted, told(outcome)));
         }
         assert!(
             outcomes.iter().any(|one| one.verdict == Verdict::NonStrict && one.permitted == own),

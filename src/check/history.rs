@@ -278,8 +278,6 @@ pub(super) struct History<'t> {
     /// Where the run had become quiet: nothing more was to happen but the reading of the final lists.
     quiet_from: Option<usize>,
     pub(super) instances: Map<InstanceId, Instance>,
-    /// While the trace is read, the place of the instance that was told of last.
-    told_last: usize,
     /// The requests that change a room, were never answered, and may yet have had an effect: by room.
     unanswered: Map<&'t RoomId, Vec<usize>>,
 }

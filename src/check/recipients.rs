@@ -41,7 +41,7 @@ struct DueBook {
 type Key = (SessionNo, EventName, Option<UserNo>);
 
 impl DueBook {
-    /// Up to how many it is faster to look through them all than to look them up.
+    /// Up to how many are looked through: of more, each is looked up.
     const FEW: usize = 12;
 
     fn place(&self, key: Key) -> Option<usize> {

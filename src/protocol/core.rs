@@ -90,8 +90,8 @@ struct User {
     sessions: Vec<OnlineSession>,
     /// The room that the user is in.
     room: Option<RoomId>,
-    /// How many rooms are the user's own. In what an older version has written down it is not counted.
-    #[serde(default)]
+    /// How many rooms are the user's own. It is not written down: see [`InvitationCore::count_owned`].
+    #[serde(skip)]
     owned: u32,
     buckets: Buckets,
 }
@@ -141,6 +141,13 @@ impl InvitationCore {
     #[must_use]
     pub fn has_account(&self, user: &UserId) -> bool {
         self.users.contains_key(user)
+    }
+
+    /// Counts what each user owns, once what was written down has been read.
+    pub(super) fn count_owned(&mut self) {
+        self.users.values_mut().for_each(|user| user.owned = 0);
+        let owners: Vec<UserId> = self.rooms.values().map(|room| room.owner.clone()).collect();
+        owners.iter().for_each(|owner| self.user_mut(owner).owned += 1);
     }
 
     /// How many things it knows: accounts, and who is, was or is wanted in which room.

@@ -4,10 +4,9 @@
 //! for the record to be made durable and then carries it out, and a restart carries the same records out again. So what a
 //! recovered server knows is what it said (REC-4), by construction.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
@@ -219,7 +218,7 @@ pub struct Service<L = CoreLogic> {
     logic: L,
     state: Durable,
     /// The session that speaks on each open connection, once it has logged in.
-    connections: IndexMap<ConnectionNo, Option<SessionSlot>, FxBuildHasher>,
+    connections: BTreeMap<ConnectionNo, Option<SessionSlot>>,
     tokens: Stream,
     records_since_checkpoint: u64,
     /// How many things the last checkpoint held.
@@ -250,7 +249,7 @@ impl<L: Logic> Service<L> {
             config,
             logic,
             state,
-            connections: IndexMap::default(),
+            connections: BTreeMap::new(),
             tokens: Stream::from_entropy([0; 32]),
             records_since_checkpoint: 0,
             checkpoint_size: 0,
@@ -334,7 +333,10 @@ impl<L: Logic> Service<L> {
     fn carry_out(&mut self, record: &Record, outputs: &mut Vec<ServiceOutput>) {
         let window = self.config.bounds.resume_window;
         match record {
-            Record::Checkpoint(state) => self.state = (**state).clone(),
+            Record::Checkpoint(state) => {
+                self.state = (**state).clone();
+                self.state.core.count_owned();
+            }
             Record::Restarted { at } => self.state.sessions.suspend_afresh(*at, window),
             Record::SessionBegan { identity, token } => {
                 if self.config.open_accounts {
@@ -534,7 +536,7 @@ impl<L: Logic> Service<L> {
             let message = ServerMessage::Event { seq: next, event };
             outputs.push(ServiceOutput::Send { connection, message });
         }
-        self.connections.swap_remove(&connection);
+        self.connections.remove(&connection);
         outputs.push(ServiceOutput::Close { connection });
     }
 
@@ -545,7 +547,7 @@ impl<L: Logic> Service<L> {
 
     fn close_connection_of(&mut self, slot: SessionSlot, outputs: &mut Vec<ServiceOutput>) {
         if let Some(connection) = self.state.sessions.get_mut(slot).connection.take() {
-            self.connections.swap_remove(&connection);
+            self.connections.remove(&connection);
             outputs.push(ServiceOutput::Close { connection });
         }
     }
@@ -707,7 +709,7 @@ impl<L: Logic> Service<L> {
                 self.connections.insert(connection, None);
             }
             ServiceInput::Closed { connection } => {
-                if let Some(Some(slot)) = self.connections.swap_remove(&connection) {
+                if let Some(Some(slot)) = self.connections.remove(&connection) {
                     self.commit(Record::Suspended { at: now, slot }, outputs);
                 }
             }

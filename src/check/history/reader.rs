@@ -40,6 +40,8 @@ pub(super) struct Reader<'t> {
     /// How many events all requests can have brought one session.
     events_asked_for: u64,
     at_devices: Noted,
+    /// The place of the instance that was told of last.
+    told_last: usize,
 }
 
 #[derive(Default)]
@@ -82,7 +84,6 @@ impl<'t> Reader<'t> {
             finals: Vec::new(),
             quiet_from: None,
             instances: Map::default(),
-            told_last: 0,
             unanswered: Map::default(),
         };
         Self {
@@ -94,6 +95,7 @@ impl<'t> Reader<'t> {
             unsure: Vec::new(),
             events_asked_for: 0,
             at_devices: Noted::default(),
+            told_last: 0,
         }
     }
 
@@ -226,7 +228,7 @@ impl<'t> Reader<'t> {
         let is_logout = matches!(asked.success(), Some((Call::Logout {}, _)));
         let logged_out = is_logout.then(|| (asked.receipts[receipt], asked.surely_in(), asked.span()));
         if let Some(at) = response.at {
-            self.history.revealed(at).asks.push(ask);
+            self.revealed(at).asks.push(ask);
         }
         match logged_out {
             Some((_, Some(session), Some(when))) => self.end(session, Ended { when, how: HowEnded::LoggedOut }),
@@ -276,10 +278,28 @@ impl<'t> Reader<'t> {
         };
         let place = history.deliveries.len();
         history.sessions[session.index()].heard.push(place);
-        if let Some(point) = delivery.point {
-            history.revealed(point).deliveries.push(place);
-        }
+        let point = delivery.point;
         history.deliveries.push(delivery);
+        if let Some(point) = point {
+            self.revealed(point).deliveries.push(place);
+        }
+    }
+
+    /// What is known of a revision: the latest that was told of, or it is begun. What is told of one mostly comes together,
+    /// so the last instance is asked first.
+    fn revealed(&mut self, point: RoomPoint) -> &mut Revealed {
+        let instances = &mut self.history.instances;
+        let is_last = instances.get_index(self.told_last).is_some_and(|(last, _)| *last == point.instance);
+        if !is_last {
+            let entry = instances.entry(point.instance);
+            self.told_last = entry.index();
+            entry.or_default();
+        }
+        let commits = &mut instances[self.told_last].commits;
+        if commits.last().is_none_or(|last| last.revision != point.revision) {
+            commits.push(Revealed { revision: point.revision, deliveries: SmallVec::new(), asks: Few::new() });
+        }
+        commits.last_mut().expect("it was pushed just now")
     }
 
     fn finish(mut self) -> History<'t> {
@@ -299,24 +319,6 @@ impl<'t> Reader<'t> {
         self.history.instances.sort_unstable_keys();
         self.history.instances.values_mut().for_each(Instance::put_in_order);
         self.history
-    }
-}
-
-impl History<'_> {
-    /// What is known of a revision: the latest that was told of, or it is begun. What is told of one mostly comes together,
-    /// so the last instance is asked first.
-    fn revealed(&mut self, point: RoomPoint) -> &mut Revealed {
-        let is_last = self.instances.get_index(self.told_last).is_some_and(|(last, _)| *last == point.instance);
-        if !is_last {
-            let entry = self.instances.entry(point.instance);
-            self.told_last = entry.index();
-            entry.or_default();
-        }
-        let commits = &mut self.instances[self.told_last].commits;
-        if commits.last().is_none_or(|last| last.revision != point.revision) {
-            commits.push(Revealed { revision: point.revision, deliveries: SmallVec::new(), asks: Few::new() });
-        }
-        commits.last_mut().expect("it was pushed just now")
     }
 }
 

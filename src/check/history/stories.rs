@@ -79,14 +79,12 @@ impl Stories {
 /// The device at whose own boundary it happens, if it does.
 const fn at_device(what: &Occurrence) -> Option<DeviceIndex> {
     match what {
-        Occurrence::Called { device, .. }
-        | Occurrence::Returned { device, .. }
-        | Occurrence::Heard { device, .. }
-        | Occurrence::DeviceSent { device, .. }
-        | Occurrence::DeviceChanged { device, .. } => Some(*device),
-        Occurrence::DeviceReceived { device, message, .. } if !matches!(message, ServerMessage::Event { .. }) => {
-            Some(*device)
-        }
+        Occurrence::Called { .. }
+        | Occurrence::Returned { .. }
+        | Occurrence::Heard { .. }
+        | Occurrence::DeviceSent { .. }
+        | Occurrence::DeviceChanged { .. } => what.device(),
+        Occurrence::DeviceReceived { message, .. } if !matches!(message, ServerMessage::Event { .. }) => what.device(),
         _ => None,
     }
 }

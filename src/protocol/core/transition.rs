@@ -484,8 +484,7 @@ fn room_destroyed(core: &mut InvitationCore, at: Instant, room_id: &RoomId, effe
 
     // Removing by shifting keeps the order of the rooms, which nothing depends on but which is pleasant to print.
     let room = core.rooms.shift_remove(room_id).expect("the room exists");
-    let owned = &mut core.user_mut(&room.owner).owned;
-    *owned = owned.saturating_sub(1);
+    core.user_mut(&room.owner).owned -= 1;
     for user in room.members.keys() {
         core.user_mut(user).room = None;
     }
@@ -599,8 +598,7 @@ fn role_changed(core: &mut InvitationCore, room_id: &RoomId, user: &UserId, role
         user_role,
     };
     if role == Role::RoomOwner {
-        let before = &mut core.user_mut(&old_owner).owned;
-        *before = before.saturating_sub(1);
+        core.user_mut(&old_owner).owned -= 1;
         core.user_mut(user).owned += 1;
         addressed.tell_members(None, changed(&old_owner, Role::GeneralUser), effects);
     }

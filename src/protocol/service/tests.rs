@@ -65,7 +65,11 @@ struct Client {
 
 impl Client {
     fn new(bounds: Bounds, user: &str) -> Self {
-        let mut client = Self { service: started(bounds, Vec::new()), records: Vec::new(), asked: 0 };
+        Self::of(started(bounds, Vec::new()), user)
+    }
+
+    fn of(service: Service, user: &str) -> Self {
+        let mut client = Self { service, records: Vec::new(), asked: 0 };
         client.logs_in(user);
         client
     }
@@ -103,12 +107,16 @@ impl Client {
 }
 
 fn started(bounds: Bounds, records: Vec<std::sync::Arc<Record>>) -> Service {
+    started_with(bounds, records, None)
+}
+
+fn started_with(bounds: Bounds, records: Vec<std::sync::Arc<Record>>, checkpoint_every: Option<u64>) -> Service {
     let mut service = Service::new(ServiceConfig {
         bounds,
         rate_limits: true,
         accounts: Vec::new(),
         open_accounts: true,
-        checkpoint_every: None,
+        checkpoint_every,
     });
     let mut outputs = Vec::new();
     service.step(Instant::START, ServiceInput::Started { records, entropy: [7; 32] }, &mut outputs);
@@ -119,19 +127,21 @@ fn started(bounds: Bounds, records: Vec<std::sync::Arc<Record>>) -> Service {
 #[test]
 fn a_user_owns_no_more_rooms_than_are_allowed() {
     let bounds = Bounds { rooms_max: 2, ..Bounds::default() };
-    let mut alice = Client::new(bounds.clone(), "alice");
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r1""#), 0);
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r2""#), 0);
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), -2);
-    // The order of ERR-1: whatever else is wrong is told first.
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r1""#), 100_003);
-    // A restart counts what there was.
-    alice.service = started(bounds, std::mem::take(&mut alice.records));
-    alice.logs_in("alice");
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), -2);
-    assert_eq!(alice.asks("destroyRoom", r#""roomId":"r1""#), 0);
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), 0);
-    assert_eq!(alice.asks("createRoom", r#""roomId":"r4""#), -2);
+    for checkpoint_every in [None, Some(1)] {
+        let mut alice = Client::of(started_with(bounds.clone(), Vec::new(), checkpoint_every), "alice");
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r1""#), 0);
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r2""#), 0);
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), -2);
+        // The order of ERR-1: whatever else is wrong is told first.
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r1""#), 100_003);
+        // A restart counts what there was.
+        alice.service = started_with(bounds.clone(), std::mem::take(&mut alice.records), checkpoint_every);
+        alice.logs_in("alice");
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), -2);
+        assert_eq!(alice.asks("destroyRoom", r#""roomId":"r1""#), 0);
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r3""#), 0);
+        assert_eq!(alice.asks("createRoom", r#""roomId":"r4""#), -2);
+    }
 }
 
 #[test]
